@@ -1,0 +1,1 @@
+"""The network edge: how a call arrives, is controlled, and leaves."""

@@ -1,0 +1,209 @@
+"""The vocabulary that crosses the ports of a call session.
+
+Events are named in the past tense, effects in the imperative. Everything here is frozen; nothing
+here imports the rest of frontdesk but voice/frames.py.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from voice.frames import Pcm
+
+
+class SpeechError(Exception):
+    """A speech engine failed on this input; the session asks the caller again."""
+
+
+# --- what the leg reports -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPressed:
+    """A DTMF key: one of 0-9 * # A-D."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegEnded:
+    """The far end is gone: `caller_hangup`, `media_timeout`, `network_error`, `server_hangup`."""
+
+    reason: str
+
+
+LegEvent: TypeAlias = KeyPressed | LegEnded
+
+
+# --- speech -------------------------------------------------------------------------------------
+
+
+class Expects(StrEnum):
+    """What kind of answer the dialog waits for."""
+
+    FREE = "free"  # an open question: anything
+    YES_NO = "yes_no"  # a confirmation
+    DIGITS = "digits"  # a number said digit by digit
+    POSTCODE = "postcode"  # letters and digits
+    ADDRESS = "address"  # a spoken address, with pauses for thought
+    NOTHING = "nothing"  # the call is ending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    kind: Expects = Expects.FREE
+    min_length: int | None = None  # of digits or characters
+    max_length: int | None = None
+    barge_in: bool = True  # may the caller interrupt what is being said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hypothesis:
+    text: str
+    log_prob: float  # mean per token, natural log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcription:
+    """n-best, best first; empty when nothing was said."""
+
+    hypotheses: tuple[Hypothesis, ...] = ()
+    no_speech_prob: float = 0.0
+    confidence: float = 0.0
+    cpu_s: float = 0.0
+
+    @property
+    def text(self) -> str:
+        return self.hypotheses[0].text if self.hypotheses else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordTiming:
+    """A word of synthesised speech and where it lies in its chunk, in seconds."""
+
+    word: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechChunk:
+    pcm: Pcm
+    words: tuple[WordTiming, ...]
+
+
+# --- what the session tells the dialog ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStarted:
+    """The call is up and nobody has spoken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerSaid:
+    transcription: Transcription
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerKeyed:
+    digits: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerSilent:
+    """Nothing was heard for the no-input time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptInterrupted:
+    """The caller spoke over us; `heard` is the part of the prompt that had left."""
+
+    heard: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionEnded:
+    outcome: "ActionOutcome"
+
+
+CallerEvent: TypeAlias = (
+    CallStarted | CallerSaid | CallerKeyed | CallerSilent | PromptInterrupted | ActionEnded
+)
+
+
+# --- what the dialog asks for ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speak:
+    text: str
+    barge_in: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerformAction:
+    """A side effect, or a look-up, at a back end.
+
+    `key` is the idempotency key, `call:turn:n`, unique for this effect for ever.
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+    key: str
+    filler: str | None = None  # said when the action takes longer than the filler delay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndCall:
+    reason: str
+
+
+Effect: TypeAlias = Speak | PerformAction | EndCall
+
+
+class ActionStatus(StrEnum):
+    SUCCEEDED = "succeeded"  # done, exactly once
+    REFUSED = "refused"  # the back end said no: nothing changed
+    UNAVAILABLE = "unavailable"  # never reached the back end: nothing changed
+    UNKNOWN = "unknown"  # sent, no answer: settled later by the reconciler
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionOutcome:
+    name: str
+    key: str
+    status: ActionStatus
+    result: Mapping[str, Any]
+    error: str | None = None  # for people: what went wrong
+
+
+# --- what the records get -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Understanding:
+    intent: str | None = None
+    score: float = 0.0
+    band: str = ""  # accept, confirm, choose, no_match, slot, command
+    slots: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnRecord:
+    """One turn: what the caller did, how it was understood, what was said back."""
+
+    index: int
+    started_at_s: float  # seconds since the call was answered
+    caller_text: str
+    caller_kind: str  # speech, keys, silence, start, action
+    n_best: tuple[Hypothesis, ...]
+    understanding: Understanding | None
+    actions: tuple[str, ...]  # "name: status"
+    said: str  # what was to be said
+    heard: str  # the part of it the caller heard
+    interrupted: bool
+    endpointing_s: float  # end of the caller's speech to decision
+    decode_s: float
+    respond_s: float  # decision to first audio queued, decode left out

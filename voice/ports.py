@@ -1,0 +1,102 @@
+"""What a call session asks of the world, as small Protocols.
+
+voice/ knows neither the network, nor the engines, nor the dialog, nor the back end: the server binds
+implementations to these ports. The events and effects that cross them are in voice/events.py.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Protocol
+
+from voice.events import (
+    ActionOutcome,
+    CallerEvent,
+    Effect,
+    Expectation,
+    LegEvent,
+    PerformAction,
+    SpeechChunk,
+    Transcription,
+    TurnRecord,
+    Understanding,
+)
+from voice.frames import Pcm
+
+
+class AudioLeg(Protocol):
+    """The caller's end: 20 ms PCM in and out, keys, hang up."""
+
+    on_event: Callable[[LegEvent], None]
+    """Called on the event loop, never re-entrantly from receive_frame or send_frame."""
+
+    def receive_frame(self) -> Pcm:
+        """The next 20 ms from the caller, shape (160,); lost packets concealed. Never blocks."""
+        ...
+
+    def send_frame(self, pcm: Pcm) -> None:
+        """Send 20 ms to the caller, shape (160,). Never blocks; a dead socket is silent."""
+        ...
+
+    async def hang_up(self, reason: str) -> None:
+        """End the call at the network; idempotent."""
+        ...
+
+
+class SpeechToText(Protocol):
+    async def transcribe(self, pcm: Pcm, *, expects: Expectation) -> Transcription:
+        """Transcribe one utterance.
+
+        Args:
+            pcm: int16 mono 8 kHz, any length; under 100 ms gives an empty transcription.
+            expects: what the dialog waits for, as a hint.
+
+        Raises:
+            SpeechError: the engine failed; the caller should be asked again.
+        """
+        ...
+
+
+class TextToSpeech(Protocol):
+    def synthesise(self, text: str) -> AsyncIterator[SpeechChunk]:
+        """Speak `text`, in chunks as they are ready, int16 mono 8 kHz.
+
+        Raises:
+            SpeechError: the engine failed.
+        """
+        ...
+
+
+class VoiceActivity(Protocol):
+    """One call's voice activity detector: keeps state from frame to frame."""
+
+    def probability(self, pcm: Pcm) -> float:
+        """Probability in [0, 1] that the latest audio is speech; `pcm` is one frame, shape (160,)."""
+        ...
+
+
+class Dialog(Protocol):
+    """One call's dialog: sans-I/O, deterministic; effects are returned, never run."""
+
+    @property
+    def expects(self) -> Expectation: ...
+
+    @property
+    def understanding(self) -> Understanding | None:
+        """How the last caller event was understood."""
+        ...
+
+    def receive(self, event: CallerEvent) -> Sequence[Effect]: ...
+
+
+class Actions(Protocol):
+    async def perform(self, action: PerformAction) -> ActionOutcome:
+        """Run a back-end action at most once under `action.key`.
+
+        Never raises for a back end's failure: the outcome says what is known.
+        """
+        ...
+
+
+class Journal(Protocol):
+    """The records of one call. Writes never block the call and are never lost while the disk lives."""
+
+    def turn(self, record: TurnRecord) -> None: ...
