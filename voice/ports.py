@@ -68,8 +68,35 @@ class TextToSpeech(Protocol):
 class VoiceActivity(Protocol):
     """One call's voice activity detector: keeps state from frame to frame."""
 
-    def probability(self, pcm: Pcm) -> float:
-        """Probability in [0, 1] that the latest audio is speech; `pcm` is one frame, shape (160,)."""
+    @property
+    def probability(self) -> float:
+        """Probability in [0, 1] that the latest audio is speech, as of the pool's last run."""
+        ...
+
+    def push(self, pcm: Pcm) -> None:
+        """Add one frame, shape (160,)."""
+        ...
+
+    def close(self) -> None:
+        """Leave the pool; idempotent."""
+        ...
+
+
+class VoiceActivityPool(Protocol):
+    """The detectors of all calls, run as one batch a tick."""
+
+    def open_stream(self) -> VoiceActivity: ...
+
+    def run(self) -> None:
+        """One batched inference over every stream that has enough new audio."""
+        ...
+
+
+class Recorder(Protocol):
+    """The stereo recording of one call: caller left, frontdesk right, sample-aligned."""
+
+    def write(self, caller: Pcm, ours: Pcm) -> None:
+        """Add 20 ms of both sides; never blocks."""
         ...
 
 

@@ -1,0 +1,424 @@
+"""The floor of a call: who is speaking, who holds the turn, and what must happen next.
+
+Theory of operation. The machine is told what the voice activity detector, the playout, the keypad and
+the dialog report, each with the time, and answers with commands for the session to carry out. It
+holds no audio and reads no clock.
+
+    OPEN      nobody speaks, the turn is the caller's; the no-input timer runs
+    HEARING   the caller speaks
+    PAUSED    the caller stopped for now; the endpoint timer runs
+    KEYING    the caller presses keys; the inter-digit timer runs
+    THINKING  the caller is done and is owed a reply; nobody speaks
+    TALKING   frontdesk speaks
+    OVERLAP   frontdesk speaks and so does the caller: an interruption, or only a cough
+    CLOSED    the call is over
+
+Two counters sit beside the state. `owed` is how many finished caller turns the dialog has not answered
+yet; `held` says that an answer is ready while the caller speaks on. A held answer is spoken if the
+caller's noise turns out to be nothing, and dropped if it was a turn of its own, since the dialog's
+answer to that one replaces it. So frontdesk never speaks while the caller holds the turn, and every
+utterance that was long enough to be speech reaches the dialog.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Final, TypeAlias
+
+
+class Floor(StrEnum):
+    """The states, in the words of the theory of operation."""
+
+    OPEN = "open"
+    HEARING = "hearing"
+    PAUSED = "paused"
+    KEYING = "keying"
+    THINKING = "thinking"
+    TALKING = "talking"
+    OVERLAP = "overlap"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnTiming:
+    """The timers of one call, in seconds."""
+
+    barge_in_after_s: float = 0.20  # of voice over our own speech before we give way: a cough is shorter
+    min_speech_s: float = 0.10  # of voice in an utterance; less is a click, not a word
+    no_input_s: float = 7.0  # of quiet before the caller is asked again
+    max_turn_s: float = 28.0  # one utterance; the recogniser takes 30 s
+    inter_digit_s: float = 2.5  # between keys, ITU-T E.161 practice is 2-4 s
+
+
+# --- events -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceStarted:
+    """The detector hears speech."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceStopped:
+    """The detector hears no more speech."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimePassed:
+    """A tick; fires whatever timer is due."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyArrived:
+    complete: bool  # the number has its full length, or # was pressed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyReady:
+    """The dialog answered one caller turn and the first audio is there."""
+
+    barge_in: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NothingToSay:
+    """The dialog has no answer to one caller turn: it was noise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyEnded:
+    """The last sample of what was being said has left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEnded:
+    """Either side is gone."""
+
+
+TurnEvent: TypeAlias = (
+    VoiceStarted
+    | VoiceStopped
+    | TimePassed
+    | KeyArrived
+    | ReplyReady
+    | NothingToSay
+    | ReplyEnded
+    | CallEnded
+)
+
+# --- commands ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeginUtterance:
+    """Collect the caller's audio from a little before now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndUtterance:
+    """The utterance is complete: transcribe it. `endpointing_s` is how long we waited to be sure."""
+
+    endpointing_s: float
+    voiced_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscardUtterance:
+    """What was collected is no speech."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndKeys:
+    """The keyed number is complete: give it to the dialog."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartReply:
+    """Play the reply that is ready."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopReply:
+    """Fall silent now, and note what was heard."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropReply:
+    """The reply that was ready is outdated and must not be spoken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSilence:
+    """The caller said nothing for the no-input time."""
+
+
+TurnCommand: TypeAlias = (
+    BeginUtterance
+    | EndUtterance
+    | DiscardUtterance
+    | EndKeys
+    | StartReply
+    | StopReply
+    | DropReply
+    | ReportSilence
+)
+
+
+class IllegalTurnEventError(Exception):
+    """We misused the machine: this event cannot happen in this state. Nothing has changed."""
+
+
+_NEVER: Final = float("inf")
+
+
+class TurnMachine:
+    """The floor of one call; see the module's theory of operation.
+
+    `endpoint_silence_s` may be set at any time: how much quiet ends the utterance being heard.
+    """
+
+    def __init__(self, timing: TurnTiming, *, endpoint_silence_s: float = 0.6) -> None:
+        self.timing = timing
+        self.endpoint_silence_s = endpoint_silence_s
+        self.state = Floor.THINKING  # the caller is owed a greeting
+        self.owed = 1
+        self.held = False
+        self._held_barge_in = True
+        self._barge_in = True
+        self._voice_on = False
+        self._voice_since_s = 0.0
+        self._quiet_since_s = 0.0
+        self._voiced_s = 0.0
+        self._utterance_since_s = 0.0
+        self._idle_deadline_s = _NEVER
+        self._keys_deadline_s = _NEVER
+
+    def receive(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        """Take one event and return the commands it causes, in order.
+
+        Args:
+            event: what happened.
+            now_s: monotonic seconds, never less than in the call before.
+
+        Raises:
+            IllegalTurnEventError: the event cannot happen in this state; nothing has changed.
+        """
+        handler = self._TABLE.get((self.state, type(event)))
+        if handler is None:
+            raise IllegalTurnEventError(f"{type(event).__name__} while {self.state}")
+        self._note_voice(event, now_s)
+        return handler(self, event, now_s)
+
+    # --- bookkeeping ---
+
+    def _note_voice(self, event: TurnEvent, now_s: float) -> None:
+        match event:
+            case VoiceStarted() if not self._voice_on:
+                self._voice_on, self._voice_since_s = True, now_s
+            case VoiceStopped() if self._voice_on:
+                self._voice_on, self._quiet_since_s = False, now_s
+                self._voiced_s += now_s - self._voice_since_s
+            case _:
+                pass
+
+    def _voiced_until(self, now_s: float) -> float:
+        return self._voiced_s + (now_s - self._voice_since_s if self._voice_on else 0.0)
+
+    def _begin(self, state: Floor, now_s: float) -> list[TurnCommand]:
+        self.state = state
+        self._voiced_s, self._voice_since_s, self._utterance_since_s = 0.0, now_s, now_s
+        return [BeginUtterance()]
+
+    def _open(self, now_s: float, *, restart_timer: bool = True) -> list[TurnCommand]:
+        self.state = Floor.OPEN
+        if restart_timer or self._idle_deadline_s == _NEVER:
+            self._idle_deadline_s = now_s + self.timing.no_input_s
+        return []
+
+    def _end_utterance(self, now_s: float) -> list[TurnCommand]:
+        self.state = Floor.THINKING
+        self.owed += 1
+        waited_s = 0.0 if self._voice_on else now_s - self._quiet_since_s
+        end = EndUtterance(endpointing_s=waited_s, voiced_s=self._voiced_until(now_s))
+        return [*self._drop_held(), end]
+
+    def _drop_held(self) -> list[TurnCommand]:
+        if not self.held:
+            return []
+        self.held = False
+        return [DropReply()]
+
+    def _talk(self, *, barge_in: bool) -> list[TurnCommand]:
+        self.state, self._barge_in, self.held = Floor.TALKING, barge_in, False
+        self._idle_deadline_s = _NEVER
+        return [StartReply()]
+
+    def _after_noise(self, now_s: float) -> list[TurnCommand]:
+        """What was heard is nothing: go back to where we were before it."""
+        if self.held:
+            return [DiscardUtterance(), *self._talk(barge_in=self._held_barge_in)]
+        if self.owed:
+            self.state = Floor.THINKING
+            return [DiscardUtterance()]
+        return [DiscardUtterance(), *self._open(now_s, restart_timer=False)]
+
+    # --- handlers, named by what they decide ---
+
+    def _ignore(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        return []
+
+    def _hear(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        return self._begin(Floor.HEARING, now_s)
+
+    def _hear_over_us(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        return self._begin(Floor.OVERLAP, now_s)
+
+    def _pause(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        self.state = Floor.PAUSED
+        return []
+
+    def _resume(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        self.state = Floor.HEARING
+        return []
+
+    def _check_idle(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        if now_s < self._idle_deadline_s:
+            return []
+        self.state, self._idle_deadline_s = Floor.THINKING, _NEVER
+        self.owed += 1
+        return [ReportSilence()]
+
+    def _check_max_turn(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        if now_s - self._utterance_since_s < self.timing.max_turn_s:
+            return []
+        return self._end_utterance(now_s)
+
+    def _check_endpoint(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        if now_s - self._quiet_since_s < self.endpoint_silence_s:
+            return []
+        if self._voiced_s < self.timing.min_speech_s:
+            return self._after_noise(now_s)
+        return self._end_utterance(now_s)
+
+    def _check_overlap(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        """Give way to a voice that goes on; forget one that stopped again."""
+        if self._voice_on:
+            if self._barge_in and self._voiced_until(now_s) >= self.timing.barge_in_after_s:
+                self.state = Floor.HEARING
+                return [StopReply()]
+        elif now_s - self._quiet_since_s >= self.endpoint_silence_s:
+            self.state = Floor.TALKING
+            return [DiscardUtterance()]
+        return []
+
+    def _overlap_outlasts_us(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        """We finished while the caller spoke, or just after: what they said is their answer."""
+        self.state = Floor.HEARING if self._voice_on else Floor.PAUSED
+        self._idle_deadline_s = now_s + self.timing.no_input_s
+        return []
+
+    def _finish_talking(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        return self._open(now_s)
+
+    def _reply(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        assert isinstance(event, ReplyReady)
+        self.owed -= 1
+        if self.owed:  # the caller has said more since: the answer to that one replaces this one
+            return [DropReply()]
+        return self._talk(barge_in=event.barge_in)
+
+    def _hold_reply(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        assert isinstance(event, ReplyReady)
+        self.owed -= 1
+        if self.owed:
+            return [DropReply()]
+        self.held, self._held_barge_in = True, event.barge_in
+        return []
+
+    def _no_reply(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        self.owed -= 1
+        return [] if self.owed else self._open(now_s, restart_timer=False)
+
+    def _no_reply_yet(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        self.owed -= 1
+        return []
+
+    def _key(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        """Keys overrule speech: whatever is being said or heard stops for them."""
+        assert isinstance(event, KeyArrived)
+        commands: list[TurnCommand] = []
+        if self.state in (Floor.TALKING, Floor.OVERLAP):
+            commands.append(StopReply())
+        if self.state in (Floor.HEARING, Floor.PAUSED, Floor.OVERLAP):
+            commands.append(DiscardUtterance())
+        commands += self._drop_held()
+        self.state = Floor.KEYING
+        self._keys_deadline_s = now_s if event.complete else now_s + self.timing.inter_digit_s
+        return [*commands, *(self._end_keys() if event.complete else [])]
+
+    def _check_keys(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        return self._end_keys() if now_s >= self._keys_deadline_s else []
+
+    def _end_keys(self) -> list[TurnCommand]:
+        self.state = Floor.THINKING
+        self.owed += 1
+        return [*self._drop_held(), EndKeys()]
+
+    def _close(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        speaking = self.state in (Floor.TALKING, Floor.OVERLAP)
+        self.state = Floor.CLOSED
+        return [StopReply()] if speaking else self._drop_held()
+
+    _TABLE: ClassVar[
+        dict[
+            tuple[Floor, type[TurnEvent]],
+            Callable[["TurnMachine", TurnEvent, float], list[TurnCommand]],
+        ]
+    ] = {
+        (Floor.OPEN, VoiceStarted): _hear,
+        (Floor.OPEN, VoiceStopped): _ignore,
+        (Floor.OPEN, TimePassed): _check_idle,
+        (Floor.OPEN, KeyArrived): _key,
+        (Floor.HEARING, VoiceStarted): _ignore,
+        (Floor.HEARING, VoiceStopped): _pause,
+        (Floor.HEARING, TimePassed): _check_max_turn,
+        (Floor.HEARING, KeyArrived): _key,
+        (Floor.HEARING, ReplyReady): _hold_reply,
+        (Floor.HEARING, NothingToSay): _no_reply_yet,
+        (Floor.PAUSED, VoiceStarted): _resume,
+        (Floor.PAUSED, VoiceStopped): _ignore,
+        (Floor.PAUSED, TimePassed): _check_endpoint,
+        (Floor.PAUSED, KeyArrived): _key,
+        (Floor.PAUSED, ReplyReady): _hold_reply,
+        (Floor.PAUSED, NothingToSay): _no_reply_yet,
+        (Floor.KEYING, VoiceStarted): _ignore,
+        (Floor.KEYING, VoiceStopped): _ignore,
+        (Floor.KEYING, TimePassed): _check_keys,
+        (Floor.KEYING, KeyArrived): _key,
+        (Floor.KEYING, ReplyReady): _hold_reply,
+        (Floor.KEYING, NothingToSay): _no_reply_yet,
+        (Floor.THINKING, VoiceStarted): _hear,
+        (Floor.THINKING, VoiceStopped): _ignore,
+        (Floor.THINKING, TimePassed): _ignore,
+        (Floor.THINKING, KeyArrived): _key,
+        (Floor.THINKING, ReplyReady): _reply,
+        (Floor.THINKING, NothingToSay): _no_reply,
+        (Floor.TALKING, VoiceStarted): _hear_over_us,
+        (Floor.TALKING, VoiceStopped): _ignore,
+        (Floor.TALKING, TimePassed): _ignore,
+        (Floor.TALKING, KeyArrived): _key,
+        (Floor.TALKING, ReplyEnded): _finish_talking,
+        (Floor.OVERLAP, VoiceStarted): _ignore,
+        (Floor.OVERLAP, VoiceStopped): _ignore,
+        (Floor.OVERLAP, TimePassed): _check_overlap,
+        (Floor.OVERLAP, KeyArrived): _key,
+        (Floor.OVERLAP, ReplyEnded): _overlap_outlasts_us,
+        **{(floor, CallEnded): _close for floor in Floor if floor is not Floor.CLOSED},
+        **{
+            (Floor.CLOSED, event): _ignore
+            for event in (
+                VoiceStarted, VoiceStopped, TimePassed, KeyArrived,
+                ReplyReady, NothingToSay, ReplyEnded, CallEnded,
+            )
+        },
+    }  # fmt: skip
