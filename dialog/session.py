@@ -1,0 +1,65 @@
+"""One call's dialog: holds the state between events, so that its owner need not.
+
+    dialog = Dialog(load_flow(path), classifier, call_id, facts={"caller": "+15550100"})
+    effects = dialog.receive(CallStarted())
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dialog.engine import expectation_of, start, step
+from dialog.events import Effect, Event, Expectation, Understanding
+from dialog.flow import Flow
+from dialog.state import State
+from dialog.understand import IntentClassifier
+
+
+class Dialog:
+    """Deterministic and sans-I/O: effects are returned, never run."""
+
+    def __init__(
+        self,
+        flow: Flow,
+        classifier: IntentClassifier,
+        call_id: str,
+        *,
+        facts: Mapping[str, Any] | None = None,
+        state: State | None = None,
+    ) -> None:
+        """Begin a call, or go on from a `state` that was journalled.
+
+        Args:
+            facts: what is known before the first word, JSON values; the flow names those it uses.
+            state: a snapshot of this call; `facts` are then ignored.
+
+        Raises:
+            StateError: the snapshot belongs to another flow, or to another version of this one.
+        """
+        self._flow = flow
+        self._classifier = classifier
+        self._state = start(flow, call_id, facts or {}) if state is None else flow.adopt(state)
+        self._expects = expectation_of(flow, self._state)
+        self._understanding: Understanding | None = None
+
+    @property
+    def state(self) -> State:
+        """The snapshot to journal before the effects of the last event run."""
+        return self._state
+
+    @property
+    def expects(self) -> Expectation:
+        """What the dialog waits for now."""
+        return self._expects
+
+    @property
+    def understanding(self) -> Understanding | None:
+        """How the last caller event was understood; None when it was not something to understand."""
+        return self._understanding
+
+    def receive(self, event: Event) -> tuple[Effect, ...]:
+        """Take one event and return what to do, in order."""
+        done = step(self._flow, self._state, event, self._classifier)
+        self._state = done.state
+        self._expects = done.expectation
+        self._understanding = done.understanding
+        return done.effects
