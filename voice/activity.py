@@ -7,7 +7,7 @@ Hysteresis in level and in time: one loud window is a click, one quiet window is
 from dataclasses import dataclass
 
 from voice.frames import FRAME_S
-from voice.turn import VoiceStarted, VoiceStopped
+from voice.turn_events import VoiceStarted, VoiceStopped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """The outgoing 20 ms queue, which knows exactly which words were heard.
 
-A reply is filled by the synthesiser while it is being played. Playing it pops one frame a tick; when
-it is stopped, the words whose end had left are the words the caller heard. Pure; no clock: position
-is counted in samples sent.
+A reply is filled by the synthesiser while it is being played. Playing it pops one frame a tick;
+when it is stopped, the words whose end had left are the words the caller heard. Pure; no clock:
+position is counted in samples sent.
 """
 
 from collections import deque
@@ -65,7 +65,7 @@ class Reply:
         return " ".join(word.word for word in self._words)
 
     def pop(self) -> Pcm | None:
-        """The next 20 ms, shape (160,), zero-filled at the end; None when nothing is there (yet)."""
+        """The next 20 ms, shape (160,), zero-filled at the end; None when nothing is there."""
         if not self.has_audio:
             return None
         frame = np.zeros(FRAME_SAMPLES, dtype=np.int16)
@@ -94,18 +94,18 @@ class Playout:
         """Start this reply; whatever was playing is over."""
         self.reply, self._tail = reply, None
 
-    def pop(self) -> tuple[Pcm | None, bool]:
-        """The next 20 ms to send, or None for silence; and whether the reply ended with it."""
+    def pop(self) -> tuple[Pcm | None, Reply | None]:
+        """The next 20 ms to send, or None for silence; and the reply that ended with it, if any."""
         if self._tail is not None:
             tail, self._tail = self._tail, None
-            return tail, False
+            return tail, None
         if self.reply is None:
-            return None, False
-        frame = self.reply.pop()
-        if self.reply.drained:
-            self.reply = None
-            return frame, True
-        return frame, False
+            return None, None
+        frame, reply = self.reply.pop(), self.reply
+        if not reply.drained:
+            return frame, None
+        self.reply = None
+        return frame, reply
 
     def stop(self) -> Reply | None:
         """Fall silent within 5 ms; returns the reply that was cut, with what was heard of it."""

@@ -1,7 +1,7 @@
 """What a call session asks of the world, as small Protocols.
 
-voice/ knows neither the network, nor the engines, nor the dialog, nor the back end: the server binds
-implementations to these ports. The events and effects that cross them are in voice/events.py.
+voice/ knows neither the network, nor the engines, nor the dialog, nor the back end: the server
+binds implementations to these ports. The events and effects that cross them are in voice/events.py.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -124,6 +124,12 @@ class Actions(Protocol):
 
 
 class Journal(Protocol):
-    """The records of one call. Writes never block the call and are never lost while the disk lives."""
+    """The records of one call; writes never block the call."""
 
-    def turn(self, record: TurnRecord) -> None: ...
+    def decided(self, record: TurnRecord) -> None:
+        """A turn was understood and its reply planned; `heard` is not known yet."""
+        ...
+
+    def turn(self, record: TurnRecord) -> None:
+        """A turn is over: its reply was heard, cut short or dropped."""
+        ...

@@ -1,8 +1,8 @@
 """The floor of a call: who is speaking, who holds the turn, and what must happen next.
 
-Theory of operation. The machine is told what the voice activity detector, the playout, the keypad and
-the dialog report, each with the time, and answers with commands for the session to carry out. It
-holds no audio and reads no clock.
+Theory of operation. The machine is told what the voice activity detector, the playout, the keypad
+and the dialog report, each with the time, and answers with commands for the session to carry out.
+It holds no audio and reads no clock.
 
     OPEN      nobody speaks, the turn is the caller's; the no-input timer runs
     HEARING   the caller speaks
@@ -13,17 +13,38 @@ holds no audio and reads no clock.
     OVERLAP   frontdesk speaks and so does the caller: an interruption, or only a cough
     CLOSED    the call is over
 
-Two counters sit beside the state. `owed` is how many finished caller turns the dialog has not answered
-yet; `held` says that an answer is ready while the caller speaks on. A held answer is spoken if the
-caller's noise turns out to be nothing, and dropped if it was a turn of its own, since the dialog's
-answer to that one replaces it. So frontdesk never speaks while the caller holds the turn, and every
+Two counters sit beside the state. `owed` is how many finished caller turns the dialog has not
+answered yet; `held` says that an answer is ready while the caller speaks on. A held answer is
+spoken if the caller's noise turns out to be nothing, and dropped if it was a turn of its own, since
+the dialog's answer to that one replaces it. So frontdesk never speaks while the caller holds the turn, and every
 utterance that was long enough to be speech reaches the dialog.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Final, TypeAlias
+from typing import ClassVar, Final, get_args
+
+from voice.turn_events import (
+    BeginUtterance,
+    CallEnded,
+    DiscardUtterance,
+    DropReply,
+    EndKeys,
+    EndUtterance,
+    KeyArrived,
+    NothingToSay,
+    ReplyEnded,
+    ReplyReady,
+    ReportSilence,
+    StartReply,
+    StopReply,
+    TimePassed,
+    TurnCommand,
+    TurnEvent,
+    VoiceStarted,
+    VoiceStopped,
+)
 
 
 class Floor(StrEnum):
@@ -43,125 +64,11 @@ class Floor(StrEnum):
 class TurnTiming:
     """The timers of one call, in seconds."""
 
-    barge_in_after_s: float = 0.20  # of voice over our own speech before we give way: a cough is shorter
+    barge_in_after_s: float = 0.20  # of voice over our own before we give way: a cough is shorter
     min_speech_s: float = 0.10  # of voice in an utterance; less is a click, not a word
     no_input_s: float = 7.0  # of quiet before the caller is asked again
     max_turn_s: float = 28.0  # one utterance; the recogniser takes 30 s
     inter_digit_s: float = 2.5  # between keys, ITU-T E.161 practice is 2-4 s
-
-
-# --- events -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VoiceStarted:
-    """The detector hears speech."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VoiceStopped:
-    """The detector hears no more speech."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimePassed:
-    """A tick; fires whatever timer is due."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyArrived:
-    complete: bool  # the number has its full length, or # was pressed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplyReady:
-    """The dialog answered one caller turn and the first audio is there."""
-
-    barge_in: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NothingToSay:
-    """The dialog has no answer to one caller turn: it was noise."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplyEnded:
-    """The last sample of what was being said has left."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallEnded:
-    """Either side is gone."""
-
-
-TurnEvent: TypeAlias = (
-    VoiceStarted
-    | VoiceStopped
-    | TimePassed
-    | KeyArrived
-    | ReplyReady
-    | NothingToSay
-    | ReplyEnded
-    | CallEnded
-)
-
-# --- commands ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BeginUtterance:
-    """Collect the caller's audio from a little before now."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndUtterance:
-    """The utterance is complete: transcribe it. `endpointing_s` is how long we waited to be sure."""
-
-    endpointing_s: float
-    voiced_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiscardUtterance:
-    """What was collected is no speech."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndKeys:
-    """The keyed number is complete: give it to the dialog."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartReply:
-    """Play the reply that is ready."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopReply:
-    """Fall silent now, and note what was heard."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DropReply:
-    """The reply that was ready is outdated and must not be spoken."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportSilence:
-    """The caller said nothing for the no-input time."""
-
-
-TurnCommand: TypeAlias = (
-    BeginUtterance
-    | EndUtterance
-    | DiscardUtterance
-    | EndKeys
-    | StartReply
-    | StopReply
-    | DropReply
-    | ReportSilence
-)
 
 
 class IllegalTurnEventError(Exception):
@@ -413,12 +320,6 @@ class TurnMachine:
         (Floor.OVERLAP, TimePassed): _check_overlap,
         (Floor.OVERLAP, KeyArrived): _key,
         (Floor.OVERLAP, ReplyEnded): _overlap_outlasts_us,
-        **{(floor, CallEnded): _close for floor in Floor if floor is not Floor.CLOSED},
-        **{
-            (Floor.CLOSED, event): _ignore
-            for event in (
-                VoiceStarted, VoiceStopped, TimePassed, KeyArrived,
-                ReplyReady, NothingToSay, ReplyEnded, CallEnded,
-            )
-        },
+        **dict.fromkeys([(floor, CallEnded) for floor in Floor], _close),
+        **dict.fromkeys([(Floor.CLOSED, event) for event in get_args(TurnEvent)], _ignore),
     }  # fmt: skip

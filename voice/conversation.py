@@ -1,0 +1,288 @@
+"""From what the caller did to what is said back: recognise, step the dialog, act, speak.
+
+One worker a call takes the caller's turns in order, so that the dialog never sees two at once. It
+fills a Reply while the floor decides when, and whether, that reply is heard.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias, assert_never
+
+from voice.events import (
+    ActionEnded,
+    ActionOutcome,
+    CallerEvent,
+    CallerKeyed,
+    CallerSaid,
+    CallerSilent,
+    CallStarted,
+    Effect,
+    EndCall,
+    PerformAction,
+    PromptInterrupted,
+    Speak,
+    SpeechError,
+    Transcription,
+    TurnRecord,
+    Understanding,
+)
+from voice.frames import Pcm
+from voice.playout import Reply
+from voice.ports import Actions, Dialog, Journal, SpeechToText, TextToSpeech
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Greeting:
+    """The call is up; the caller has done nothing yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Utterance:
+    pcm: Pcm
+    voiced_s: float
+    endpointing_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    digits: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """The no-input time passed."""
+
+
+CallerTurn: TypeAlias = Greeting | Utterance | Keys | Silence
+
+_KINDS: dict[type[CallerTurn], str] = {
+    Greeting: "start",
+    Utterance: "speech",
+    Keys: "keys",
+    Silence: "silence",
+}
+
+
+class Floor(Protocol):
+    """What the conversation tells the floor; called on the event loop."""
+
+    def reply_ready(self, reply: Reply) -> None:
+        """The reply has its first audio; it may still grow."""
+        ...
+
+    def nothing_to_say(self) -> None:
+        """This turn gets no reply."""
+        ...
+
+
+@dataclass(slots=True)
+class _Turn:
+    """One turn in the making."""
+
+    index: int
+    kind: str
+    started_at_s: float
+    reply: Reply = field(default_factory=Reply)
+    caller_text: str = ""
+    transcription: Transcription = field(default_factory=Transcription)
+    understanding: Understanding | None = None
+    actions: list[str] = field(default_factory=list[str])
+    said: list[str] = field(default_factory=list[str])
+    end_reason: str | None = None
+    endpointing_s: float = 0.0
+    decode_s: float = 0.0
+    respond_s: float = 0.0
+    announced: bool = False  # the floor knows of the reply
+    planned: bool = False  # nothing will be added to the reply
+    over: bool = False  # the reply was heard, cut or dropped
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationOptions:
+    filler_after_s: float = 0.7  # an action that takes longer gets a filler: dead air sounds dead
+    mumble_s: float = 0.6  # of voice without a recognised word is mumbling; less is noise
+
+
+class Conversation:
+    """One call's mind, seen from its ears and mouth."""
+
+    def __init__(
+        self,
+        *,
+        stt: SpeechToText,
+        tts: TextToSpeech,
+        dialog: Dialog,
+        actions: Actions,
+        journal: Journal,
+        floor: Floor,
+        clock: Callable[[], float],
+        options: ConversationOptions | None = None,
+    ) -> None:
+        self.dialog = dialog
+        self._stt, self._tts = stt, tts
+        self._actions, self._journal, self._floor = actions, journal, floor
+        self._clock = clock
+        self._opened_at_s = clock()
+        self._options = options or ConversationOptions()
+        self._turns: dict[int, _Turn] = {}  # by id of the reply, until it is over
+        self._next_index = 0
+        self._interrupted: str | None = None  # what was heard of the reply the caller cut
+        self.end_reason: str | None = None  # set once the dialog has ended the call
+
+    async def take(self, caller_turn: CallerTurn) -> None:
+        """Answer one caller turn: the floor hears of the reply, or that there is none."""
+        turn = _Turn(
+            index=self._next_index,
+            kind=_KINDS[type(caller_turn)],
+            started_at_s=self._clock() - self._opened_at_s,
+        )
+        started_s = self._clock()
+        event = await self._event_for(caller_turn, turn)
+        if event is None:
+            self._floor.nothing_to_say()
+            return
+        self._next_index += 1
+        turn.decode_s = self._clock() - started_s
+        self._turns[id(turn.reply)] = turn
+        effects = self._step(event)
+        turn.understanding = self.dialog.understanding
+        await self._carry_out(effects, turn)
+        turn.reply.finish()
+        turn.planned = True
+        self._journal.decided(self._record(turn))
+        if not turn.announced:
+            turn.over = True
+            self._close(turn)
+            self._floor.nothing_to_say()
+        elif turn.over:
+            self._close(turn)
+
+    def reply_over(self, reply: Reply, *, interrupted: bool) -> None:
+        """The floor is done with a reply: it was heard, cut short, or (unheard) dropped."""
+        turn = self._turns.get(id(reply))
+        if turn is None:
+            return
+        turn.over, turn.interrupted = True, interrupted
+        if interrupted:
+            self._interrupted = reply.heard
+        if turn.planned:
+            self._close(turn)
+
+    def abandon(self) -> None:
+        """The call is over: close the records of whatever was in the air."""
+        for turn in list(self._turns.values()):
+            turn.interrupted = turn.interrupted or not turn.reply.drained
+            self._close(turn)
+
+    # --- hearing ---
+
+    async def _event_for(self, caller_turn: CallerTurn, turn: _Turn) -> CallerEvent | None:
+        match caller_turn:
+            case Greeting():
+                return CallStarted()
+            case Silence():
+                return CallerSilent()
+            case Keys(digits=digits):
+                turn.caller_text = digits
+                return CallerKeyed(digits=digits)
+            case Utterance():
+                return await self._recognise(caller_turn, turn)
+            case _:
+                assert_never(caller_turn)
+
+    async def _recognise(self, utterance: Utterance, turn: _Turn) -> CallerEvent | None:
+        turn.endpointing_s = utterance.endpointing_s
+        try:
+            heard = await self._stt.transcribe(utterance.pcm, expects=self.dialog.expects)
+        except SpeechError:
+            log.exception("speech recognition failed; the caller is asked again")
+            heard = Transcription()
+        else:
+            if not heard.text and utterance.voiced_s < self._options.mumble_s:
+                return None
+        turn.transcription, turn.caller_text = heard, heard.text
+        return CallerSaid(transcription=heard)
+
+    def _step(self, event: CallerEvent) -> Iterable[Effect]:
+        effects: list[Effect] = []
+        if self._interrupted is not None:
+            effects += self.dialog.receive(PromptInterrupted(heard=self._interrupted))
+            self._interrupted = None
+        return [*effects, *self.dialog.receive(event)]
+
+    # --- acting and speaking ---
+
+    async def _carry_out(self, effects: Iterable[Effect], turn: _Turn) -> None:
+        pending = deque(effects)
+        while pending:
+            effect = pending.popleft()
+            match effect:
+                case Speak():
+                    await self._speak(effect.text, turn, barge_in=effect.barge_in)
+                case PerformAction():
+                    outcome = await self._perform(effect, turn)
+                    turn.actions.append(f"{outcome.name}: {outcome.status}")
+                    pending.extend(self.dialog.receive(ActionEnded(outcome=outcome)))
+                case EndCall(reason=reason):
+                    turn.end_reason = reason
+                case _:
+                    assert_never(effect)
+
+    async def _perform(self, action: PerformAction, turn: _Turn) -> ActionOutcome:
+        """Run the action; when it takes long, say so meanwhile."""
+        running = asyncio.ensure_future(self._actions.perform(action))
+        done, _ = await asyncio.wait({running}, timeout=self._options.filler_after_s)
+        if not done and action.filler:
+            await self._speak(action.filler, turn, barge_in=False)
+        return await running
+
+    async def _speak(self, text: str, turn: _Turn, *, barge_in: bool) -> None:
+        turn.said.append(text)
+        turn.reply.barge_in = barge_in
+        try:
+            async for chunk in self._tts.synthesise(text):
+                turn.reply.append(chunk)
+                self._announce(turn)
+        except SpeechError:
+            log.exception("speech synthesis failed; the prompt is not heard")
+
+    def _announce(self, turn: _Turn) -> None:
+        if turn.announced:
+            return
+        turn.announced = True
+        decided_at_s = turn.started_at_s + turn.decode_s
+        turn.respond_s = self._clock() - self._opened_at_s - decided_at_s
+        self._floor.reply_ready(turn.reply)
+
+    # --- recording ---
+
+    def _close(self, turn: _Turn) -> None:
+        self._turns.pop(id(turn.reply), None)
+        self._journal.turn(self._record(turn))
+        if turn.end_reason is not None:
+            self.end_reason = turn.end_reason
+
+    def _record(self, turn: _Turn) -> TurnRecord:
+        said = " ".join(turn.said)
+        finished = turn.reply.drained and not turn.interrupted
+        return TurnRecord(
+            index=turn.index,
+            started_at_s=turn.started_at_s,
+            caller_text=turn.caller_text,
+            caller_kind=turn.kind,
+            n_best=turn.transcription.hypotheses,
+            understanding=turn.understanding,
+            actions=tuple(turn.actions),
+            said=said,
+            heard=said if finished else turn.reply.heard,
+            interrupted=turn.interrupted,
+            endpointing_s=turn.endpointing_s,
+            decode_s=turn.decode_s,
+            respond_s=turn.respond_s,
+        )

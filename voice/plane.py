@@ -1,0 +1,50 @@
+"""The media plane: one 20 ms tick that serves every call of the process.
+
+Ears of all calls, one batched voice activity run, mouths of all calls. A call that raises is ended
+and reported; the others do not notice.
+"""
+
+import logging
+from collections.abc import Callable
+
+from voice.ports import VoiceActivityPool
+from voice.session import CallSession
+
+log = logging.getLogger(__name__)
+
+
+class MediaPlane:
+    """Add and remove sessions freely; call `tick` every 20 ms."""
+
+    def __init__(self, activity: VoiceActivityPool) -> None:
+        self._activity = activity
+        self._sessions: list[CallSession] = []
+
+    def add(self, session: CallSession) -> None:
+        self._sessions.append(session)
+
+    def remove(self, session: CallSession) -> None:
+        """Idempotent."""
+        if session in self._sessions:
+            self._sessions.remove(session)
+
+    @property
+    def calls(self) -> int:
+        return len(self._sessions)
+
+    def tick(self, now_s: float) -> None:
+        """Serve every call for 20 ms; never raises for one call's fault."""
+        sessions = tuple(self._sessions)
+        for session in sessions:
+            self._guard(session, session.listen)
+        self._activity.run()
+        for session in sessions:
+            self._guard(session, lambda session=session: session.act(now_s))
+
+    def _guard(self, session: CallSession, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception:
+            log.exception("a call failed on the media tick and is ended")
+            self.remove(session)
+            session.end("internal_error")

@@ -1,0 +1,268 @@
+"""CallSession: the only asyncio shell of a call.
+
+Twice a tick it is called synchronously, for the ears (listen) and then for the mouth (act), with
+one batched voice activity run over all calls in between; see voice/plane.py. Everything slow
+happens in the conversation's worker task, fed through a bounded queue.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from voice.activity import ActivityGate
+from voice.conversation import (
+    CallerTurn,
+    Conversation,
+    ConversationOptions,
+    Greeting,
+    Keys,
+    Silence,
+    Utterance,
+)
+from voice.endpointing import EndpointRules
+from voice.events import Expects, KeyPressed, LegEnded, LegEvent
+from voice.frames import Pcm, silence
+from voice.playout import Playout, Reply
+from voice.ports import (
+    Actions,
+    AudioLeg,
+    Dialog,
+    Journal,
+    Recorder,
+    SpeechToText,
+    TextToSpeech,
+    VoiceActivity,
+)
+from voice.turn import TurnMachine, TurnTiming
+from voice.turn_events import (
+    BeginUtterance,
+    CallEnded,
+    DiscardUtterance,
+    DropReply,
+    EndKeys,
+    EndUtterance,
+    KeyArrived,
+    NothingToSay,
+    ReplyEnded,
+    ReplyReady,
+    ReportSilence,
+    StartReply,
+    StopReply,
+    TimePassed,
+    TurnCommand,
+    TurnEvent,
+)
+from voice.utterance import UtteranceBuffer
+
+log = logging.getLogger(__name__)
+
+_QUEUED_TURNS = 8  # a caller who is eight turns ahead of us is not talking to us
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOptions:
+    timing: TurnTiming = field(default_factory=TurnTiming)
+    endpoint: EndpointRules = field(default_factory=EndpointRules)
+    conversation: ConversationOptions = field(default_factory=ConversationOptions)
+    max_call_s: float = 1800.0  # a forgotten handset must not hold a line for a day
+    finish_s: float = 15.0  # after the caller is gone: time for a running action to be recorded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionPorts:
+    """What one call is bound to."""
+
+    stt: SpeechToText
+    tts: TextToSpeech
+    activity: VoiceActivity
+    dialog: Dialog
+    actions: Actions
+    journal: Journal
+    recorder: Recorder
+
+
+class CallSession:
+    """One answered call, until either side ends it."""
+
+    def __init__(
+        self,
+        leg: AudioLeg,
+        ports: SessionPorts,
+        *,
+        clock: Callable[[], float],
+        options: SessionOptions | None = None,
+    ) -> None:
+        self._leg, self._ports, self._clock = leg, ports, clock
+        self._options = options or SessionOptions()
+        self._machine = TurnMachine(self._options.timing)
+        self._gate = ActivityGate()
+        self._utterance = UtteranceBuffer()
+        self._playout = Playout()
+        self._keys = ""
+        self._ready: Reply | None = None  # announced, not yet started
+        self._frame: Pcm = silence()
+        self._silence = silence()
+        self._inbox: asyncio.Queue[CallerTurn | None] = asyncio.Queue(_QUEUED_TURNS)
+        self._ended = asyncio.Event()
+        self._end_reason = ""
+        self._opened_at_s = clock()
+        self._conversation = Conversation(
+            stt=ports.stt,
+            tts=ports.tts,
+            dialog=ports.dialog,
+            actions=ports.actions,
+            journal=ports.journal,
+            floor=self,
+            clock=clock,
+            options=self._options.conversation,
+        )
+        leg.on_event = self._on_leg_event
+
+    async def run(self) -> str:
+        """Converse until the call ends; returns why it ended. Call it once, after the answer."""
+        self._post(Greeting())
+        async with asyncio.TaskGroup() as group:
+            worker = group.create_task(self._converse())
+            await self._ended.wait()
+            if self._inbox.full():
+                self._inbox.get_nowait()
+            self._inbox.put_nowait(None)
+            # An action in flight is let finish, so that the record says what became of it.
+            _, late = await asyncio.wait({worker}, timeout=self._options.finish_s)
+            for task in late:
+                log.error("the conversation did not finish in time and was stopped")
+                task.cancel()
+        self._conversation.abandon()
+        self._ports.activity.close()
+        await self._leg.hang_up(self._end_reason)
+        return self._end_reason
+
+    def end(self, reason: str) -> None:
+        """End the call from our side; idempotent."""
+        if not self._ended.is_set():
+            self._end_reason = reason
+            self._tell(CallEnded())
+            self._ended.set()
+
+    # --- the two halves of a tick ---
+
+    def listen(self) -> None:
+        """Take 20 ms from the caller."""
+        self._frame = self._leg.receive_frame()
+        self._ports.activity.push(self._frame)
+        self._utterance.push(self._frame)
+
+    def act(self, now_s: float) -> None:
+        """Decide, and send 20 ms to the caller. The detectors have run in between."""
+        change = self._gate.receive(self._ports.activity.probability)
+        if change is not None:
+            self._tell(change, now_s)
+        self._tell(TimePassed(), now_s)
+        frame, ended = self._playout.pop()
+        ours = self._silence if frame is None else frame
+        self._leg.send_frame(ours)
+        self._ports.recorder.write(self._frame, ours)
+        if ended is not None:
+            self._tell(ReplyEnded(), now_s)
+            self._reply_over(ended, interrupted=False)
+        if now_s - self._opened_at_s > self._options.max_call_s:
+            self.end("max_duration")
+
+    # --- what the conversation tells the floor ---
+
+    def reply_ready(self, reply: Reply) -> None:
+        self._ready = reply
+        self._tell(ReplyReady(barge_in=reply.barge_in))
+
+    def nothing_to_say(self) -> None:
+        self._tell(NothingToSay())
+
+    # --- the floor ---
+
+    def _tell(self, event: TurnEvent, now_s: float | None = None) -> None:
+        expects = self._ports.dialog.expects
+        self._machine.endpoint_silence_s = self._options.endpoint.silence_for(expects)
+        for command in self._machine.receive(event, self._clock() if now_s is None else now_s):
+            self._carry_out(command)
+
+    def _carry_out(self, command: TurnCommand) -> None:
+        match command:
+            case BeginUtterance():
+                self._utterance.begin()
+            case DiscardUtterance():
+                self._utterance.discard()
+            case EndUtterance(endpointing_s=waited_s, voiced_s=voiced_s):
+                pcm = self._utterance.take()
+                self._post(Utterance(pcm=pcm, voiced_s=voiced_s, endpointing_s=waited_s))
+            case EndKeys():
+                keys, self._keys = self._keys, ""
+                self._post(Keys(digits=keys))
+            case ReportSilence():
+                self._post(Silence())
+            case StartReply():
+                self._start_reply()
+            case StopReply():
+                self._stop_reply()
+            case DropReply():
+                self._drop_reply()
+            case _:
+                assert_never(command)
+
+    def _start_reply(self) -> None:
+        reply, self._ready = self._ready, None
+        if reply is not None:
+            self._playout.play(reply)
+
+    def _stop_reply(self) -> None:
+        reply = self._playout.stop()
+        if reply is not None:
+            self._reply_over(reply, interrupted=True)
+
+    def _drop_reply(self) -> None:
+        reply, self._ready = self._ready, None
+        if reply is not None:
+            reply.finish()
+            self._reply_over(reply, interrupted=True)
+
+    def _reply_over(self, reply: Reply, *, interrupted: bool) -> None:
+        self._conversation.reply_over(reply, interrupted=interrupted)
+        self._hang_up_if_done()
+
+    def _hang_up_if_done(self) -> None:
+        if self._conversation.end_reason is not None:
+            self.end(self._conversation.end_reason)
+
+    # --- keys and the far end ---
+
+    def _on_leg_event(self, event: LegEvent) -> None:
+        match event:
+            case KeyPressed(key=key):
+                self._on_key(key)
+            case LegEnded(reason=reason):
+                self.end(reason)
+            case _:
+                assert_never(event)
+
+    def _on_key(self, key: str) -> None:
+        if key != "#":
+            self._keys += key
+        expects = self._ports.dialog.expects
+        enough = expects.max_length is not None and len(self._keys) >= expects.max_length
+        single = expects.kind in (Expects.YES_NO, Expects.FREE)
+        self._tell(KeyArrived(complete=key == "#" or enough or single))
+
+    # --- the worker ---
+
+    def _post(self, caller_turn: CallerTurn) -> None:
+        try:
+            self._inbox.put_nowait(caller_turn)
+        except asyncio.QueueFull:
+            log.exception("the conversation is stuck; the call is ended")
+            self.end("overloaded")
+
+    async def _converse(self) -> None:
+        while (caller_turn := await self._inbox.get()) is not None:
+            await self._conversation.take(caller_turn)
+            self._hang_up_if_done()

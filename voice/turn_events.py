@@ -1,0 +1,117 @@
+"""What the floor of a call is told, and what it commands; the machine is in voice/turn.py."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+# --- events --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceStarted:
+    """The detector hears speech."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceStopped:
+    """The detector hears no more speech."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimePassed:
+    """A tick; fires whatever timer is due."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyArrived:
+    complete: bool  # the number has its full length, or # was pressed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyReady:
+    """The dialog answered one caller turn and the first audio is there."""
+
+    barge_in: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NothingToSay:
+    """The dialog has no answer to one caller turn: it was noise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyEnded:
+    """The last sample of what was being said has left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEnded:
+    """Either side is gone."""
+
+
+TurnEvent: TypeAlias = (
+    VoiceStarted
+    | VoiceStopped
+    | TimePassed
+    | KeyArrived
+    | ReplyReady
+    | NothingToSay
+    | ReplyEnded
+    | CallEnded
+)
+
+# --- commands ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeginUtterance:
+    """Collect the caller's audio from a little before now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndUtterance:
+    """The utterance is complete: transcribe it; `endpointing_s` is how long we waited for it."""
+
+    endpointing_s: float
+    voiced_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscardUtterance:
+    """What was collected is no speech."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndKeys:
+    """The keyed number is complete: give it to the dialog."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartReply:
+    """Play the reply that is ready."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopReply:
+    """Fall silent now, and note what was heard."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropReply:
+    """The reply that was ready is outdated and must not be spoken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSilence:
+    """The caller said nothing for the no-input time."""
+
+
+TurnCommand: TypeAlias = (
+    BeginUtterance
+    | EndUtterance
+    | DiscardUtterance
+    | EndKeys
+    | StartReply
+    | StopReply
+    | DropReply
+    | ReportSilence
+)

@@ -1,0 +1,48 @@
+"""The caller's audio of one utterance, from a little before the detector noticed it."""
+
+import numpy as np
+
+from voice.frames import FRAME_MS, FRAME_SAMPLES, RATE_HZ, Pcm
+
+_PRE_ROLL_FRAMES = 400 // FRAME_MS  # the detector is up to 130 ms late, soft onsets are later still
+_MAX_SAMPLES = 30 * RATE_HZ  # the recogniser's window; the turn machine ends a turn before that
+
+
+class UtteranceBuffer:
+    """A ring of the last 400 ms, and the utterance being collected; grows by doubling, reused."""
+
+    def __init__(self) -> None:
+        self._ring = np.zeros((_PRE_ROLL_FRAMES, FRAME_SAMPLES), dtype=np.int16)
+        self._next = 0
+        self._samples = np.empty(4 * RATE_HZ, dtype=np.int16)
+        self._length = 0
+        self.collecting = False
+
+    def push(self, pcm: Pcm) -> None:
+        """Add one frame, shape (160,)."""
+        if self.collecting:
+            self._extend(pcm)
+        self._ring[self._next] = pcm
+        self._next = (self._next + 1) % _PRE_ROLL_FRAMES
+
+    def begin(self) -> None:
+        """Start an utterance with the ring's content; call it after the frame's push."""
+        self._length, self.collecting = 0, True
+        self._extend(np.roll(self._ring, -self._next, axis=0).ravel())
+
+    def take(self) -> Pcm:
+        """End the utterance and return its audio, shape (n,)."""
+        self.collecting = False
+        return self._samples[: self._length].copy()
+
+    def discard(self) -> None:
+        self.collecting = False
+
+    def _extend(self, pcm: Pcm) -> None:
+        needed = min(self._length + len(pcm), _MAX_SAMPLES)
+        if needed > len(self._samples):
+            grown = np.empty(min(2 * len(self._samples), _MAX_SAMPLES), dtype=np.int16)
+            grown[: self._length] = self._samples[: self._length]
+            self._samples = grown
+        self._samples[self._length : needed] = pcm[: needed - self._length]
+        self._length = needed
