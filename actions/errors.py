@@ -1,0 +1,37 @@
+"""What goes wrong in actions.
+
+ActionsError
+├── ContractError            the back end's OpenAPI document cannot be used
+├── LedgerUnavailableError   the ledger could not be read or written in time; retryable
+├── KeyReusedError           one idempotency key, two different actions: misuse
+└── ActionRefusedError       a local action says no: nothing changed
+"""
+
+
+class ActionsError(Exception):
+    """Base of every error raised by actions."""
+
+
+class ContractError(ActionsError):
+    """The OpenAPI document is unusable; the message names the operation and the fix."""
+
+
+class LedgerUnavailableError(ActionsError):
+    """The ledger did not answer in time. Whether a write took effect is not known."""
+
+
+class KeyReusedError(ActionsError):
+    """The key stands in the ledger with another name or other arguments."""
+
+
+class ActionRefusedError(ActionsError):
+    """Raised by a local action whose rules forbid it.
+
+    Args:
+        code: a short name for programs, such as `no_number`.
+        message: what went wrong, for people.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
