@@ -9,10 +9,12 @@ back end cannot change how the rest is spoken.
 """
 
 import ctypes
+import re
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -32,6 +34,10 @@ _BUFFER_MS: Final = 200  # per callback; only the number of callbacks depends on
 
 RATE_WPM_MIN: Final = 80  # espeakRATE_MINIMUM
 RATE_WPM_MAX: Final = 450  # espeakRATE_MAXIMUM
+
+
+_VOICE_NAME: Final = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)?(\+[A-Za-z0-9_-]+)?")
+"""Voices are looked up as files under the data folder: nothing that leads out of it."""
 
 
 class _EventId(ctypes.Union):
@@ -55,6 +61,20 @@ class _Event(ctypes.Structure):
     ]
 
 
+class _VoiceEntry(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("languages", ctypes.c_void_p),
+        ("identifier", ctypes.c_char_p),
+        ("gender", ctypes.c_ubyte),
+        ("age", ctypes.c_ubyte),
+        ("variant", ctypes.c_ubyte),
+        ("xx1", ctypes.c_ubyte),
+        ("score", ctypes.c_int),
+        ("spare", ctypes.c_void_p),
+    ]
+
+
 _CALLBACK: Final = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
 )
@@ -70,6 +90,8 @@ class _Library:
         self._lib = _loaded()
         self._callback = _CALLBACK(self._on_audio)  # kept: C holds the only other reference
         self.rate_hz = self._initialised()
+        self._languages = self._listed_languages()
+        self._variants = _variants()
 
     def _initialised(self) -> int:
         import espeakng_loader
@@ -94,9 +116,35 @@ class _Library:
             index += 1
         return 0
 
-    def has_voice(self, name: str) -> bool:
+    def resolve(self, name: str) -> str | None:
+        """The library's own name for a voice or a language, with its variant; None if unknown.
+
+        The library ignores a variant it does not have, and knows some languages only by the voices
+        that speak them: `en-gb` is the voice gmw/en.
+        """
+        if not _VOICE_NAME.fullmatch(name):
+            return None
+        base, plus, variant = name.partition("+")
+        if plus and variant not in self._variants:
+            return None
         with self.lock:
-            return self._lib.espeak_SetVoiceByName(name.encode()) == _EE_OK
+            if self._lib.espeak_SetVoiceByName(base.encode()) == _EE_OK:
+                return name
+            speakers = self._languages.get(base.lower())
+            return None if speakers is None else f"{speakers}{plus}{variant}"
+
+    def _listed_languages(self) -> dict[str, str]:
+        """The best voice for each language; the lowest priority number is the best."""
+        best: dict[str, tuple[int, str]] = {}
+        voices = self._lib.espeak_ListVoices(None)
+        index = 0
+        while voices[index]:
+            voice = voices[index].contents
+            for priority, language in _languages_of(voice.languages):
+                ranked = (priority, voice.identifier.decode())
+                best[language] = min(best.get(language, ranked), ranked)
+            index += 1
+        return {language: identifier for language, (_, identifier) in best.items()}
 
     def synthesise(
         self, text: str, voice: "EspeakVoice"
@@ -105,8 +153,8 @@ class _Library:
         raw = text.encode() + b"\0"
         with self.lock:
             self._audio, self._marks = [], []
-            if self._lib.espeak_SetVoiceByName(voice.voice.encode()) != _EE_OK:
-                raise EngineError(f"espeak-ng has no voice {voice.voice!r}")
+            if self._lib.espeak_SetVoiceByName(voice.resolved.encode()) != _EE_OK:
+                raise EngineError(f"espeak-ng lost its voice {voice.voice!r}")
             self._lib.espeak_SetParameter(_RATE, voice.rate_wpm, 0)
             self._lib.espeak_SetParameter(_PITCH, voice.pitch, 0)
             self._lib.espeak_SetParameter(_VOLUME, 100, 0)
@@ -117,6 +165,21 @@ class _Library:
                 raise EngineError(f"espeak-ng failed with status {status}")
             audio, marks = b"".join(self._audio), self._marks
         return np.frombuffer(audio, dtype=np.int16).astype(np.float32) / 32768.0, marks
+
+
+def _languages_of(address: int) -> Iterator[tuple[int, str]]:
+    """Entries of a voice's list: a priority byte, the name, a NUL; a zero byte ends the list."""
+    while (priority := ctypes.string_at(address, 1)[0]) != 0:
+        name = ctypes.string_at(address + 1)
+        yield priority, name.decode().lower()
+        address += len(name) + 2
+
+
+def _variants() -> frozenset[str]:
+    import espeakng_loader
+
+    folder = Path(espeakng_loader.get_data_path()) / "voices" / "!v"
+    return frozenset(path.name for path in folder.iterdir()) if folder.is_dir() else frozenset()
 
 
 def _loaded() -> Any:
@@ -131,6 +194,8 @@ def _loaded() -> Any:
     lib.espeak_SetSynthCallback.argtypes = [_CALLBACK]
     lib.espeak_SetSynthCallback.restype = None
     lib.espeak_SetVoiceByName.argtypes = [ctypes.c_char_p]
+    lib.espeak_ListVoices.argtypes = [ctypes.c_void_p]
+    lib.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_VoiceEntry))
     lib.espeak_SetParameter.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int]
     lib.espeak_Synth.argtypes = [
         ctypes.c_char_p,
@@ -163,7 +228,7 @@ class EspeakVoice:
     """One espeak-ng voice with its settings; thread-safe, cheap to make.
 
     Args:
-        voice: an espeak-ng voice, `en-us`, or with a variant, `en-gb+f3`.
+        voice: a language or voice of espeak-ng, `en-us`, or with a variant, `en-gb+f3`.
         rate_wpm: words per minute, 80 to 450.
         pitch: 0 to 99; 50 is the voice's own.
 
@@ -175,14 +240,17 @@ class EspeakVoice:
     voice: str = "en-us"
     rate_wpm: int = 165
     pitch: int = 50
+    resolved: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not RATE_WPM_MIN <= self.rate_wpm <= RATE_WPM_MAX:
             raise ValueError(f"rate_wpm is {self.rate_wpm}, not {RATE_WPM_MIN} to {RATE_WPM_MAX}")
         if not 0 <= self.pitch <= 99:
             raise ValueError(f"pitch is {self.pitch}, not 0 to 99")
-        if not _library().has_voice(self.voice):
+        resolved = _library().resolve(self.voice)
+        if resolved is None:
             raise EngineError(f"espeak-ng has no voice {self.voice!r}")
+        object.__setattr__(self, "resolved", resolved)
 
     @property
     def name(self) -> str:
