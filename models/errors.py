@@ -7,8 +7,8 @@
     ├── PullError              the download failed; `retryable` says whether to try again
     └── EngineError            the engine refused to load or failed on an input
 
-Wrong arguments (dtype, shape, range) are ValueError: they are mistakes of the caller of this package.
-Every message is one line, fit to be printed as it is.
+Wrong arguments (dtype, shape, range) are ValueError: they are mistakes of whoever calls this
+package. Every message is one line, fit to be printed as it is.
 """
 
 

@@ -1,11 +1,11 @@
 """The built-in voice: espeak-ng, in process.
 
-espeak-ng is one C library with one global state: one voice, one rate, one callback. So one lock guards
-it, every rendering sets all parameters, and the callback is registered once. Rendering a sentence takes
-about a millisecond, which makes waiting for the lock cheaper than a process per voice.
+espeak-ng is one C library with one global state: one voice, one rate, one callback. So one lock
+guards it, every rendering sets all parameters, and the callback is registered once. Rendering a
+sentence takes a few milliseconds: waiting for the lock is cheaper than a process per voice.
 
-Text goes in as plain UTF-8: neither SSML nor [[phonemes]] in it are interpreted, so that a name from a
-back end cannot change how the rest is spoken.
+Text goes in as plain UTF-8: neither SSML nor [[phonemes]] in it are interpreted, so that a name
+from a back end cannot change how the rest is spoken.
 """
 
 import ctypes
@@ -272,7 +272,7 @@ class EspeakVoice:
         return finish(samples, library.rate_hz, timings)
 
     def stream(self, text: str) -> Iterator[Speech]:
-        """All of it in one part: rendering a sentence takes about a millisecond."""
+        """All of it in one part: rendering a sentence takes a few milliseconds."""
         speech = self.render(text)
         if len(speech.pcm):
             yield speech
@@ -283,8 +283,8 @@ def _word_timings(
 ) -> list[Timing]:
     """One entry for each white-space separated token of `text`.
 
-    espeak-ng reports words as it says them: "$5" or "3:30" make several, a dash none. A token starts
-    with the first word in it and ends where the next word, or the pause after its clause, begins. A
+    espeak-ng reports words as it says them: "$5" or "3:30" make several, a dash none. A token
+    starts with the first word in it and ends where the next word begins, or the next clause. A
     token that is not said has no duration and stands where the one before it ends.
     """
     tokens = text.split(" ")

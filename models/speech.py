@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 RATE_HZ: Final = 8_000
 
 LEAD_S: Final = 0.005
-"""Silence kept before the first sound: enough that the onset is not cut, under a third of a frame."""
+"""Silence kept before the first sound: enough that the onset is not cut."""
 
 TAIL_S: Final = 0.04
 """Silence kept after the last sound: two frames, so that final consonants ring out."""

@@ -1,8 +1,8 @@
 """Voices: opening one by name, and keeping what was said before.
 
-A contact center says the same few hundred sentences all day. `CachedVoice` renders each of them once:
-in memory for the ones in use, and on disk for the static prompts of the flows, so that a restart does
-not render them again.
+A contact center says the same few hundred sentences all day. `CachedVoice` renders each of them
+once: in memory for the ones in use, and on disk for the static prompts of the flows, so that a
+restart does not render them again.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ CACHE_BYTES: Final = 64 * 2**20
 """About 70 minutes of speech in memory, shared by all calls of a process."""
 
 _FORMAT: Final = 1
-"""Of the files on disk: raised when speech is finished differently, so that old files are passed over."""
+"""Of the files on disk: raised when speech is finished differently, so that old files do not count."""
 
 
 class Voice(Protocol):
@@ -54,8 +54,8 @@ def open_voice(name: str, *, rate_wpm: int | None = None) -> Voice:
     """A voice by name, loaded and ready.
 
     Args:
-        name: `espeak`, or `espeak:en-gb+f3` for another of its voices; a Piper voice of the catalogue,
-            `en_US-lessac-medium`; or the path of a Piper `.onnx` file or of a folder with one.
+        name: `espeak`, or `espeak:en-gb+f3` for another of its voices; a Piper voice of the
+            catalogue, `en_GB-alba-medium`; or the path of a Piper `.onnx` file or its folder.
         rate_wpm: words per minute; the voice's own rate when None.
 
     Raises:

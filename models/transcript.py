@@ -1,0 +1,82 @@
+"""What speech to text returns: n-best texts, and how sure they are."""
+
+import math
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hypothesis:
+    text: str  # lower case, words separated by one space, no punctuation but apostrophes
+    log_prob: float  # mean per token, natural logarithm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """n-best, best first, texts distinct; empty when nothing was said."""
+
+    hypotheses: tuple[Hypothesis, ...] = ()
+    no_speech_prob: float = 0.0
+    confidence: float = 0.0  # that the first text is right, in [0, 1]; see `confidence_of`
+    cpu_s: float = 0.0
+
+    @property
+    def text(self) -> str:
+        return self.hypotheses[0].text if self.hypotheses else ""
+
+
+_APART: Final = re.compile(r"[^\w']+|_")
+_LOOSE: Final = re.compile(r"(?<!\w)'+|'+(?!\w)")
+
+
+def normalise(text: str) -> str:
+    """Lower case, without punctuation; words are kept as the model wrote them, digits too."""
+    plain = unicodedata.normalize("NFKC", text).lower().replace("’", "'")
+    return " ".join(_LOOSE.sub(" ", _APART.sub(" ", plain)).split())
+
+
+def distinct(hypotheses: Sequence[Hypothesis]) -> tuple[Hypothesis, ...]:
+    """Best first, each text once, at its best; without empty texts.
+
+    A best hypothesis that is empty says that nothing was said, and makes all of it empty.
+    """
+    ranked = sorted(hypotheses, key=lambda h: -h.log_prob)
+    if not ranked or not ranked[0].text:
+        return ()
+    seen: dict[str, Hypothesis] = {}
+    for hypothesis in ranked:
+        if hypothesis.text:
+            seen.setdefault(hypothesis.text, hypothesis)
+    return tuple(seen.values())
+
+
+_BIAS: Final = 1.0
+_PER_LOG_PROB: Final = 5.0
+_PER_MARGIN: Final = 5.0
+_MARGIN_MAX: Final = 0.6  # beyond it a larger lead says no more
+
+
+def confidence_of(log_prob: float, margin: float) -> float:
+    """How likely the first hypothesis is right, word for word, in [0, 1].
+
+    A logistic of the mean log probability and of the lead over the second hypothesis, fitted on
+    synthetic callers with and without noise. It is not calibrated on people: use it to rank and to
+    set bands, not as a probability.
+    """
+    z = _BIAS + _PER_LOG_PROB * log_prob + _PER_MARGIN * min(max(margin, 0.0), _MARGIN_MAX)
+    return 1.0 / (1.0 + math.exp(-z))
+
+
+def scored(hypotheses: tuple[Hypothesis, ...], no_speech_prob: float, cpu_s: float) -> Transcript:
+    """The transcript of at least one hypothesis, with its confidence."""
+    best = hypotheses[0].log_prob
+    margin = best - hypotheses[1].log_prob if len(hypotheses) > 1 else _MARGIN_MAX
+    return Transcript(
+        hypotheses=hypotheses,
+        no_speech_prob=no_speech_prob,
+        confidence=confidence_of(best, margin),
+        cpu_s=cpu_s,
+    )
