@@ -77,18 +77,12 @@ class VoiceActivity(Protocol):
         """Add one frame, shape (160,)."""
         ...
 
-    def close(self) -> None:
-        """Leave the pool; idempotent."""
-        ...
-
 
 class VoiceActivityPool(Protocol):
     """The detectors of all calls, run as one batch a tick."""
 
-    def open_stream(self) -> VoiceActivity: ...
-
-    def run(self) -> None:
-        """One batched inference over every stream that has enough new audio."""
+    def run(self) -> int:
+        """One inference over every stream that has enough new audio; how many it served."""
         ...
 
 

@@ -135,7 +135,6 @@ class CallSession:
                 log.error("the conversation did not finish in time and was stopped")
                 task.cancel()
         self._conversation.abandon()
-        self._ports.activity.close()
         await self._leg.hang_up(self._end_reason)
         return self._end_reason
 

@@ -16,8 +16,8 @@ It holds no audio and reads no clock.
 Two counters sit beside the state. `owed` is how many finished caller turns the dialog has not
 answered yet; `held` says that an answer is ready while the caller speaks on. A held answer is
 spoken if the caller's noise turns out to be nothing, and dropped if it was a turn of its own, since
-the dialog's answer to that one replaces it. So frontdesk never speaks while the caller holds the turn, and every
-utterance that was long enough to be speech reaches the dialog.
+the dialog's answer to that one replaces it. So frontdesk never speaks while the caller holds the
+turn, and every utterance that was long enough to be speech reaches the dialog.
 """
 
 from collections.abc import Callable

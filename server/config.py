@@ -1,0 +1,162 @@
+"""Configuration: frontdesk.toml, then environment variables over it, validated once at start.
+
+An environment variable is the key in capitals behind FRONTDESK_, sections split by two underscores:
+`[sip] port` is FRONTDESK_SIP__PORT. DATABASE_URL, as hosting platforms set it, is `[database] url`.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class ConfigError(Exception):
+    """The configuration is wrong; the message names the key, the value and the fix."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SipConfig(_Section):
+    host: str = "0.0.0.0"  # noqa: S104  callers come from other machines
+    port: Port = 5060
+    advertised_host: str | None = None  # what callers are told to send to, when behind NAT
+    max_calls: int = Field(default=50, ge=1)
+    retry_after_s: int = Field(default=30, ge=1)  # told to a caller who finds us full
+
+
+class RtpConfig(_Section):
+    port_min: Port = 20_000
+    port_max: Port = 29_999
+    media_timeout_s: Seconds = 20.0  # no packet for so long: the caller is gone
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "RtpConfig":
+        if self.port_max <= self.port_min:
+            raise ValueError("port_max must be above port_min")
+        return self
+
+
+class HttpConfig(_Section):
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    token: SecretStr | None = None  # opens /v1; without one /v1 stays shut
+
+
+class DatabaseConfig(_Section):
+    url: SecretStr | None = None  # none: an embedded PostgreSQL under the data folder
+
+
+class BackendConfig(_Section):
+    """The system whose records change: any service that publishes an OpenAPI document."""
+
+    url: str = "http://127.0.0.1:8081"
+    token: SecretStr | None = None
+    budget_s: Seconds = 4.0  # for one action, retries included: a caller waits no longer
+
+
+class SpeechConfig(_Section):
+    stt: str = "frontdesk-small"
+    voice: str = "espeak"
+    threads: int = Field(default=2, ge=1)  # of recognition, over all calls
+
+
+class DialogConfig(_Section):
+    flow: str = "orders"  # a shipped flow by name, or the path of a YAML file
+    no_input_s: Seconds = 7.0
+
+
+class RecordingConfig(_Section):
+    enabled: bool = True
+
+
+class LogConfig(_Section):
+    level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    personal: bool = False  # may log lines carry what callers said (keys that begin with pii_)
+
+
+class Config(BaseSettings):
+    """The whole configuration; every key has a default that works on one machine."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FRONTDESK_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    data_dir: Path = Path("var")
+    sip: SipConfig = SipConfig()
+    rtp: RtpConfig = RtpConfig()
+    http: HttpConfig = HttpConfig()
+    database: DatabaseConfig = DatabaseConfig()
+    backend: BackendConfig = BackendConfig()
+    speech: SpeechConfig = SpeechConfig()
+    dialog: DialogConfig = DialogConfig()
+    recording: RecordingConfig = RecordingConfig()
+    log: LogConfig = LogConfig()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # What a command line gives wins over the environment, which wins over the file.
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=_file_in_use())
+        return init_settings, env_settings, toml
+
+
+def _file_in_use() -> Path | None:
+    named = os.environ.get("FRONTDESK_CONFIG")
+    path = Path(named or "frontdesk.toml")
+    if named and not path.is_file():
+        raise ConfigError(
+            f"there is no configuration file {path}: check --config or FRONTDESK_CONFIG"
+        )
+    return path if path.is_file() else None
+
+
+def load_config(path: Path | None = None, **overrides: Any) -> Config:
+    """Read and check the configuration.
+
+    Args:
+        path: the TOML file; by default frontdesk.toml in the current folder, if there is one.
+        overrides: sections that win over everything, as mappings: `sip={"port": 5070}`.
+
+    Raises:
+        ConfigError: a key is unknown or a value does not do; one line per fault.
+    """
+    if path is not None:
+        os.environ["FRONTDESK_CONFIG"] = str(path)
+    if url := os.environ.get("DATABASE_URL"):
+        overrides.setdefault("database", {"url": url})
+    try:
+        return Config(**overrides)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_fault(fault) for fault in error.errors())) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"{os.environ.get('FRONTDESK_CONFIG', 'frontdesk.toml')}: {error}"
+        ) from None
+
+
+def _fault(fault: Any) -> str:
+    """One validation error in one line: key, value, fix."""
+    key = ".".join(str(part) for part in fault["loc"]) or "configuration"
+    if fault["type"] == "extra_forbidden":
+        return f"{key}: there is no such key; remove it or correct its spelling"
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{key} = {fault['input']!r}: {message}"

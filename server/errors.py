@@ -1,0 +1,34 @@
+"""Which failures a person can act on, and the one line that says how."""
+
+import errno
+
+
+class StartError(Exception):
+    """The server cannot start; the message is one line and names the fix."""
+
+
+def one_line(error: BaseException) -> str | None:
+    """What to tell the person at the terminal; None for a defect, whose traceback is wanted."""
+    if isinstance(error, BaseExceptionGroup):
+        lines = [one_line(inner) for inner in error.exceptions]
+        return lines[0] if lines and all(lines) else None
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "the disk is full: make room and start again"
+    for module, names in _EXPECTED.items():
+        if type(error).__module__.partition(".")[0] == module and _is_a(error, names):
+            return str(error)
+    return None
+
+
+# By name, so that a command which needs none of these packages does not load them.
+_EXPECTED = {
+    "server": {"StartError", "ConfigError", "PostgresError", "RecordsError"},
+    "dialog": {"FlowError"},
+    "models": {"ModelError"},
+    "actions": {"ActionsError"},
+    "loadtest": {"LoadtestError"},
+}
+
+
+def _is_a(error: BaseException, names: set[str]) -> bool:
+    return any(cls.__name__ in names for cls in type(error).__mro__)

@@ -1,0 +1,27 @@
+"""Finding a flow by name or path, and what there is to render of it before the first call."""
+
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from dialog.flow import Flow, load_flow
+from server.errors import StartError
+
+
+def find_flow(name: str) -> Flow:
+    """A shipped flow by its name, or one of the operator's own by its path.
+
+    Raises:
+        FlowError: the flow is not valid; file and line are named.
+        StartError: there is no such flow.
+    """
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise StartError(f"there is no flow file {path}: check [dialog] flow")
+        return load_flow(path)
+    shipped = files("dialog") / "flows" / f"{name}.yaml"
+    if not shipped.is_file():
+        known = sorted(p.name[:-5] for p in (files("dialog") / "flows").iterdir())
+        raise StartError(f"there is no shipped flow {name!r}; there are: {', '.join(known)}")
+    with as_file(shipped) as file:
+        return load_flow(file)

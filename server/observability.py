@@ -1,0 +1,108 @@
+"""Logs and metrics: one place that says what is counted and how it is written.
+
+Log lines are JSON: a static message, the data beside it. `request_id` and `session_id` come from the
+context, so that every line of a call or of an HTTP request carries them without being told. What a
+caller said or keyed stands only under keys that begin with `pii_`, and is left out unless allowed.
+"""
+
+import json
+import logging
+import sys
+import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+session_id: ContextVar[str | None] = ContextVar("session_id", default=None)
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+_STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
+    "message",
+    "asctime",
+    "taskName",
+}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def __init__(self, *, personal: bool) -> None:
+        super().__init__()
+        self._personal = personal
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        for name, variable in (("session_id", session_id), ("request_id", request_id)):
+            if (value := variable.get()) is not None:
+                line[name] = value
+        line |= {key: value for key, value in record.__dict__.items() if self._wanted(key)}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+    def _wanted(self, key: str) -> bool:
+        return key not in _STANDARD and (self._personal or not key.startswith("pii_"))
+
+
+def configure_logging(level: str, *, personal: bool) -> None:
+    """Write the process's log to standard error, as JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter(personal=personal))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for noisy in ("httpx", "httpcore", "uvicorn.access", "faster_whisper"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+@contextmanager
+def request_context(given: str | None = None) -> Generator[str, None, None]:
+    """A request id for whatever runs inside: the peer's own if it sent one."""
+    chosen = given or uuid.uuid4().hex
+    token = request_id.set(chosen)
+    try:
+        yield chosen
+    finally:
+        request_id.reset(token)
+
+
+class Metrics:
+    """Every metric of the server. Never a caller or a call id as a label."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        # Buckets around what callers feel: 0.3 s is quick, 0.8 s the limit, 2 s is broken.
+        delays_s = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 4.0)
+        # Buckets around the tick's own length, 20 ms.
+        ticks_s = (0.001, 0.002, 0.005, 0.010, 0.020, 0.050, 0.100, 0.500)
+
+        def counter(name: str, about: str, *labels: str) -> Counter:
+            return Counter(f"frontdesk_{name}", about, labels, registry=self.registry)
+
+        def histogram(name: str, about: str, buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(f"frontdesk_{name}", about, registry=self.registry, buckets=buckets)
+
+        self.calls_active = Gauge(
+            "frontdesk_calls_active", "Calls that are up", registry=self.registry
+        )
+        self.calls = counter("calls", "Calls ended, by why", "end_reason")
+        self.calls_refused = counter("calls_refused", "Calls not taken, by why", "cause")
+        self.turns = counter(
+            "turns", "Turns, by what the caller did and how it went", "kind", "band"
+        )
+        self.interruptions = counter("interruptions", "Replies cut by the caller")
+        self.actions = counter("actions", "Back-end actions, by outcome", "name", "status")
+        self.endpointing = histogram("endpointing_seconds", "Quiet waited before a turn", delays_s)
+        self.decode = histogram("decode_seconds", "Recognition of one utterance", delays_s)
+        self.respond = histogram("respond_seconds", "Understood to first audio", delays_s)
+        self.tick_late = histogram("media_tick_late_seconds", "Lateness of the media tick", ticks_s)
+        self.records_spooled = Gauge(
+            "frontdesk_records_spooled", "Records waiting on disk", registry=self.registry
+        )

@@ -1,0 +1,83 @@
+"""What the ears of a call are made of: the activity gate, the utterance buffer, endpointing."""
+
+import numpy as np
+
+from voice.activity import ActivityGate
+from voice.endpointing import EndpointRules
+from voice.events import Expectation, Expects
+from voice.frames import FRAME_SAMPLES
+from voice.turn_events import VoiceStarted, VoiceStopped
+from voice.utterance import UtteranceBuffer
+
+
+def changes(*probabilities: float) -> list[object]:
+    gate = ActivityGate()
+    return [gate.receive(probability) for probability in probabilities]
+
+
+def test_voice_starts_after_sixty_milliseconds_above_the_start_level():
+    assert changes(0.9, 0.9, 0.9) == [None, None, VoiceStarted()]
+
+
+def test_one_loud_frame_is_not_a_voice():
+    assert changes(0.9, 0.1, 0.9, 0.1, 0.9, 0.1) == [None] * 6
+
+
+def test_levels_between_stop_and_start_change_nothing():
+    assert changes(0.4, 0.4, 0.4, 0.4) == [None] * 4
+    assert changes(0.9, 0.9, 0.9, 0.4, 0.4, 0.4, 0.4, 0.4)[3:] == [None] * 5
+
+
+def test_voice_stops_after_eighty_milliseconds_below_the_stop_level():
+    assert changes(0.9, 0.9, 0.9, 0.1, 0.1, 0.1, 0.1)[3:] == [None, None, None, VoiceStopped()]
+
+
+def frame(value: int) -> np.ndarray:
+    return np.full(FRAME_SAMPLES, value, dtype=np.int16)
+
+
+def test_utterance_begins_with_the_last_400_ms_before_it():
+    buffer = UtteranceBuffer()
+    for value in range(1, 31):
+        buffer.push(frame(value))
+    buffer.begin()
+    buffer.push(frame(99))
+    utterance = buffer.take().reshape(-1, FRAME_SAMPLES)
+    assert utterance[:, 0].tolist() == [*range(11, 31), 99]
+
+
+def test_second_utterance_holds_nothing_of_the_first():
+    buffer = UtteranceBuffer()
+    buffer.begin()
+    for _ in range(40):
+        buffer.push(frame(5))
+    buffer.discard()
+    for _ in range(20):
+        buffer.push(frame(0))
+    buffer.begin()
+    buffer.push(frame(8))
+    assert set(buffer.take().tolist()) == {0, 8}
+
+
+def test_utterance_is_capped_at_thirty_seconds():
+    buffer = UtteranceBuffer()
+    buffer.begin()
+    for _ in range(50 * 35):
+        buffer.push(frame(1))
+    assert len(buffer.take()) == 30 * 8000
+
+
+def test_confirmation_ends_sooner_than_a_number_and_a_number_sooner_than_an_address():
+    rules = EndpointRules()
+    waits = [
+        rules.silence_for(Expectation(kind=kind))
+        for kind in (Expects.YES_NO, Expects.FREE, Expects.DIGITS, Expects.ADDRESS)
+    ]
+    assert waits == sorted(waits)
+    assert len(set(waits)) == 4
+
+
+def test_every_kind_of_answer_has_its_rule():
+    rules = EndpointRules()
+    for kind in Expects:
+        assert rules.silence_for(Expectation(kind=kind)) > 0

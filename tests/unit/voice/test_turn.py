@@ -1,0 +1,207 @@
+"""The rules of the floor, one test each."""
+
+import pytest
+
+from voice.turn import Floor, IllegalTurnEventError, TurnMachine, TurnTiming
+from voice.turn_events import (
+    BeginUtterance,
+    CallEnded,
+    DiscardUtterance,
+    DropReply,
+    EndKeys,
+    EndUtterance,
+    KeyArrived,
+    NothingToSay,
+    ReplyEnded,
+    ReplyReady,
+    ReportSilence,
+    StartReply,
+    StopReply,
+    TimePassed,
+    TurnCommand,
+    TurnEvent,
+    VoiceStarted,
+    VoiceStopped,
+)
+
+# Binary fractions, so that sums of them are exact and the limits can be hit to the point.
+TIMING = TurnTiming(barge_in_after_s=0.25, min_speech_s=0.125, no_input_s=7.0, max_turn_s=28.0)
+
+
+class Call:
+    """A machine and the time, so that tests read as a story."""
+
+    def __init__(self) -> None:
+        self.machine = TurnMachine(TIMING, endpoint_silence_s=0.5)
+        self.now_s = 100.0
+
+    def then(self, event: TurnEvent, *, after_s: float = 0.0) -> list[TurnCommand]:
+        self.now_s += after_s
+        return self.machine.receive(event, self.now_s)
+
+    def greeted(self) -> "Call":
+        """Until the greeting has been spoken and the caller may answer."""
+        assert self.then(ReplyReady()) == [StartReply()]
+        self.then(ReplyEnded(), after_s=2.0)
+        return self
+
+    def said_something(self) -> "Call":
+        self.then(VoiceStarted())
+        self.then(VoiceStopped(), after_s=1.0)
+        assert isinstance(self.then(TimePassed(), after_s=0.5)[0], EndUtterance)
+        return self
+
+
+def test_greeting_is_spoken_when_it_is_ready():
+    call = Call()
+    assert call.machine.state is Floor.THINKING
+    assert call.then(ReplyReady()) == [StartReply()]
+    assert call.machine.state is Floor.TALKING
+
+
+def test_utterance_ends_after_the_endpoint_silence_and_not_before():
+    call = Call().greeted()
+    assert call.then(VoiceStarted()) == [BeginUtterance()]
+    assert call.then(VoiceStopped(), after_s=1.0) == []
+    assert call.then(TimePassed(), after_s=0.25) == []
+    [end] = call.then(TimePassed(), after_s=0.25)
+    assert isinstance(end, EndUtterance)
+    assert end.endpointing_s == 0.5
+    assert end.voiced_s == 1.0
+    assert call.machine.state is Floor.THINKING
+
+
+def test_pause_shorter_than_the_endpoint_silence_goes_on_as_one_utterance():
+    call = Call().greeted()
+    call.then(VoiceStarted())
+    call.then(VoiceStopped(), after_s=0.5)
+    assert call.then(VoiceStarted(), after_s=0.375) == []
+    call.then(VoiceStopped(), after_s=0.5)
+    [end] = call.then(TimePassed(), after_s=0.5)
+    assert isinstance(end, EndUtterance)
+    assert end.voiced_s == 1.0
+
+
+def test_click_is_discarded_and_does_not_restart_the_no_input_timer():
+    call = Call().greeted()
+    call.then(VoiceStarted(), after_s=6.0)
+    call.then(VoiceStopped(), after_s=0.05)
+    assert call.then(TimePassed(), after_s=0.5) == [DiscardUtterance()]
+    assert call.then(TimePassed(), after_s=0.5) == [ReportSilence()]
+
+
+def test_silence_is_reported_after_the_no_input_time():
+    call = Call().greeted()
+    assert call.then(TimePassed(), after_s=6.9) == []
+    assert call.then(TimePassed(), after_s=0.2) == [ReportSilence()]
+    assert call.machine.state is Floor.THINKING
+
+
+def test_caller_who_talks_on_over_us_silences_us():
+    call = Call()
+    call.then(ReplyReady())
+    assert call.then(VoiceStarted(), after_s=1.0) == [BeginUtterance()]
+    assert call.then(TimePassed(), after_s=0.125) == []
+    assert call.then(TimePassed(), after_s=0.125) == [StopReply()]
+    assert call.machine.state is Floor.HEARING
+
+
+def test_cough_over_us_does_not_silence_us():
+    call = Call()
+    call.then(ReplyReady())
+    call.then(VoiceStarted(), after_s=1.0)
+    assert call.then(VoiceStopped(), after_s=0.1) == []
+    assert call.then(TimePassed(), after_s=0.5) == [DiscardUtterance()]
+    assert call.machine.state is Floor.TALKING
+
+
+def test_prompt_without_barge_in_is_spoken_to_its_end():
+    call = Call()
+    call.then(ReplyReady(barge_in=False))
+    call.then(VoiceStarted(), after_s=1.0)
+    assert call.then(TimePassed(), after_s=5.0) == []
+    assert call.machine.state is Floor.OVERLAP
+
+
+def test_yes_said_over_the_last_word_of_the_prompt_counts():
+    call = Call()
+    call.then(ReplyReady())
+    call.then(VoiceStarted(), after_s=1.0)
+    call.then(VoiceStopped(), after_s=0.18)
+    assert call.then(ReplyEnded(), after_s=0.1) == []
+    assert isinstance(call.then(TimePassed(), after_s=0.5)[0], EndUtterance)
+
+
+def test_reply_waits_while_the_caller_speaks_on_and_is_dropped_when_they_said_more():
+    call = Call().greeted().said_something()
+    call.then(VoiceStarted(), after_s=0.1)
+    assert call.then(ReplyReady(), after_s=0.1) == []
+    call.then(VoiceStopped(), after_s=1.0)
+    commands = call.then(TimePassed(), after_s=0.5)
+    assert commands[0] == DropReply()
+    assert isinstance(commands[1], EndUtterance)
+
+
+def test_held_reply_is_spoken_when_the_noise_was_nothing():
+    call = Call().greeted().said_something()
+    call.then(VoiceStarted(), after_s=0.1)
+    call.then(VoiceStopped(), after_s=0.05)
+    call.then(ReplyReady(), after_s=0.1)
+    assert call.then(TimePassed(), after_s=0.5) == [DiscardUtterance(), StartReply()]
+    assert call.machine.state is Floor.TALKING
+
+
+def test_answer_to_an_older_turn_is_dropped_for_the_answer_to_the_newer():
+    call = Call().greeted().said_something()
+    call.said_something()
+    assert call.machine.owed == 2
+    assert call.then(ReplyReady()) == [DropReply()]
+    assert call.then(ReplyReady()) == [StartReply()]
+
+
+def test_turn_without_a_reply_gives_the_floor_back():
+    call = Call().greeted().said_something()
+    assert call.then(NothingToSay()) == []
+    assert call.machine.state is Floor.OPEN
+
+
+def test_utterance_ends_at_the_maximum_turn_length():
+    call = Call().greeted()
+    call.then(VoiceStarted())
+    assert call.then(TimePassed(), after_s=27.0) == []
+    [end] = call.then(TimePassed(), after_s=1.0)
+    assert isinstance(end, EndUtterance)
+    assert end.endpointing_s == 0.0
+
+
+def test_key_stops_the_prompt_and_the_utterance():
+    call = Call()
+    call.then(ReplyReady())
+    call.then(VoiceStarted())
+    assert call.then(KeyArrived(complete=False)) == [StopReply(), DiscardUtterance()]
+    assert call.machine.state is Floor.KEYING
+
+
+def test_keys_end_at_full_length_or_after_the_inter_digit_time():
+    call = Call().greeted()
+    assert call.then(KeyArrived(complete=False)) == []
+    assert call.then(TimePassed(), after_s=2.4) == []
+    assert call.then(KeyArrived(complete=False)) == []
+    assert call.then(TimePassed(), after_s=2.6) == [EndKeys()]
+    call.then(ReplyReady())
+    assert call.then(KeyArrived(complete=True)) == [StopReply(), EndKeys()]
+
+
+def test_end_of_the_call_silences_us_and_everything_after_is_ignored():
+    call = Call()
+    call.then(ReplyReady())
+    assert call.then(CallEnded()) == [StopReply()]
+    for event in (VoiceStarted(), ReplyReady(), TimePassed(), CallEnded()):
+        assert call.then(event) == []
+
+
+def test_illegal_event_raises_and_changes_nothing():
+    call = Call().greeted()
+    with pytest.raises(IllegalTurnEventError, match="ReplyEnded while open"):
+        call.then(ReplyEnded())
+    assert call.machine.state is Floor.OPEN
