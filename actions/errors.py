@@ -2,8 +2,10 @@
 
 ActionsError
 ├── ContractError            the back end's OpenAPI document cannot be used
+├── BackEndUnavailableError  the back end could not be reached; retryable
 ├── LedgerUnavailableError   the ledger could not be read or written in time; retryable
 ├── KeyReusedError           one idempotency key, two different actions: misuse
+├── MigrationError           the database is newer than this program (actions/sql.py)
 └── ActionRefusedError       a local action says no: nothing changed
 """
 
@@ -14,6 +16,10 @@ class ActionsError(Exception):
 
 class ContractError(ActionsError):
     """The OpenAPI document is unusable; the message names the operation and the fix."""
+
+
+class BackEndUnavailableError(ActionsError):
+    """The back end did not give its document."""
 
 
 class LedgerUnavailableError(ActionsError):

@@ -1,0 +1,1 @@
+"""Back ends behind the BackEnd port."""
