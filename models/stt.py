@@ -6,9 +6,9 @@ what the model's context rule says (models/catalog.py): bundled and adapted mode
 itself, stock ones at least 10 s.
 
 An utterance goes: is there anything but silence -> its edges cut or padded to what models are used
-to (models/utterance.py) -> features -> encode -> beam search -> does this look like speech -> n-best
-(models/transcript.py). A decode that looks wrong is done again at full length, and the likelier of
-the two is kept.
+to (models/utterance.py) -> features -> encode -> beam search -> does this look like speech ->
+n-best (models/transcript.py). A decode that looks wrong is done again at full length, and the
+likelier of the two is kept.
 """
 
 import threading
@@ -294,10 +294,22 @@ def _together(parts: Sequence[_Decoded]) -> _Decoded:
     return _Decoded(distinct(joined), min(part.no_speech_prob for part in spoken))
 
 
+def _one_blas_thread() -> None:
+    """Keep NumPy's BLAS from using threads of its own, in the whole process.
+
+    Its threads spin between calls: the small matrix product in the features would keep a second
+    core busy while the first one goes on, which doubles what an utterance costs.
+    """
+    from threadpoolctl import threadpool_limits
+
+    cast(Any, threadpool_limits)(limits=1, user_api="blas")
+
+
 def _loaded(path: Path, threads: int, compute_type: str) -> Any:
     from faster_whisper import WhisperModel  # half a second to import: only for those who listen
 
     whisper: Any = WhisperModel
+    _one_blas_thread()
     try:
         return whisper(
             str(path),

@@ -53,8 +53,8 @@ def distinct(hypotheses: Sequence[Hypothesis]) -> tuple[Hypothesis, ...]:
     return tuple(seen.values())
 
 
-_BIAS: Final = 1.0
-_PER_LOG_PROB: Final = 5.0
+_BIAS: Final = 0.25
+_PER_LOG_PROB: Final = 4.85
 _PER_MARGIN: Final = 5.0
 _MARGIN_MAX: Final = 0.6  # beyond it a larger lead says no more
 

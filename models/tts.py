@@ -25,7 +25,7 @@ CACHE_BYTES: Final = 64 * 2**20
 """About 70 minutes of speech in memory, shared by all calls of a process."""
 
 _FORMAT: Final = 1
-"""Of the files on disk: raised when speech is finished differently, so that old files do not count."""
+"""Of the files on disk: raised when speech is finished differently; older files do not count."""
 
 
 class Voice(Protocol):
