@@ -1,14 +1,21 @@
 """One call's dialog: holds the state between events, so that its owner need not.
 
-    dialog = Dialog(load_flow(path), classifier, call_id, facts={"caller": "+15550100"})
-    effects = dialog.receive(CallStarted())
+dialog = Dialog(load_flow(path), classifier, call_id, facts={"caller": "+15550100"})
+effects = dialog.receive(CallStarted())
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from dialog.engine import expectation_of, start, step
-from dialog.events import Effect, Event, Expectation, Understanding
+from dialog.events import (
+    ActionEnded,
+    Effect,
+    Event,
+    Expectation,
+    PromptInterrupted,
+    Understanding,
+)
 from dialog.flow import Flow
 from dialog.state import State
 from dialog.understand import IntentClassifier
@@ -53,7 +60,7 @@ class Dialog:
 
     @property
     def understanding(self) -> Understanding | None:
-        """How the last caller event was understood; None when it was not something to understand."""
+        """How the last caller event was understood; None when there was nothing to understand."""
         return self._understanding
 
     def receive(self, event: Event) -> tuple[Effect, ...]:
@@ -61,5 +68,6 @@ class Dialog:
         done = step(self._flow, self._state, event, self._classifier)
         self._state = done.state
         self._expects = done.expectation
-        self._understanding = done.understanding
+        if not isinstance(event, ActionEnded | PromptInterrupted):
+            self._understanding = done.understanding
         return done.effects

@@ -1,0 +1,117 @@
+"""The dialog as a function: `step(flow, state, event, classifier) -> Step`.
+
+Theory of operation. A call is at a position in a stack of tasks, and waits for one thing (see
+state.Waiting). An event that answers it moves the position and runs instructions up to the next
+wait; everything said and done on the way comes back as effects. The same state and event always
+give the same step, idempotency keys included, so a step may be tried, dropped and made again; only
+the one whose state is kept counts.
+
+    START ─CallStarted→ OPEN ─intent→ SLOT ⇄ CONFIRM → ACTION → … → OPEN ─"no"→ ENDED
+                          ├─likely→ INTENT (yes/no), CHOICE (which)
+      a digression parks the stack; at its end RESUME offers to go on with it
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, assert_never
+
+from dialog.events import (
+    ActionEnded,
+    CallerKeyed,
+    CallerSaid,
+    CallerSilent,
+    CallStarted,
+    Effect,
+    Event,
+    Expectation,
+    Expects,
+    PromptInterrupted,
+    Understanding,
+)
+from dialog.listening import Listener
+from dialog.plan import Flow
+from dialog.repair import Command
+from dialog.runner import Runner
+from dialog.state import State, Waiting
+from dialog.understand import IntentClassifier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What came of an event; the effects may run once the state is safe."""
+
+    state: State
+    effects: tuple[Effect, ...]
+    expectation: Expectation
+    understanding: Understanding | None
+
+
+def start(flow: Flow, call_id: str, facts: Mapping[str, Any]) -> State:
+    """The state of a call before its first event.
+
+    Args:
+        facts: what is known already, JSON values by the names the flow uses.
+    """
+    return State(call_id=call_id, flow=flow.identity, facts=dict(facts))
+
+
+def step(flow: Flow, state: State, event: Event, classifier: IntentClassifier) -> Step:
+    """Take one event.
+
+    An event that nothing waits for (speech while an action runs, an action's second ending) changes
+    nothing but the count of turns.
+
+    Raises:
+        FlowLoopError: the flow runs in circles without waiting for anything.
+    """
+    runner = Runner(flow, replace(state, turn=state.turn + 1))
+    listener = Listener(runner, classifier)
+    match event:
+        case CallStarted():
+            if state.waiting is Waiting.START:
+                runner.open(flow.prompts.greeting)
+        case CallerSaid():
+            listener.said(event)
+        case CallerKeyed():
+            listener.keyed(event.digits)
+        case CallerSilent():
+            listener.fail("no_input")
+        case PromptInterrupted():
+            listener.interrupted(event.heard)
+        case ActionEnded():
+            if state.waiting is Waiting.ACTION and event.key == state.awaits:
+                runner.action_ended(event)
+                _catch_up(runner, listener)
+        case _:
+            assert_never(event)
+    return Step(
+        state=runner.state,
+        effects=runner.effects,
+        expectation=expectation_of(flow, runner.state),
+        understanding=runner.understanding,
+    )
+
+
+def _catch_up(runner: Runner, listener: Listener) -> None:
+    """Do what the caller asked for while an action ran, once no other is running."""
+    pending = runner.state.pending
+    if pending and runner.state.waiting is not Waiting.ACTION:
+        runner.update(pending=None)
+        listener.command(Command(pending))
+
+
+def expectation_of(flow: Flow, state: State) -> Expectation:
+    """What a state waits for, as the ears need to know it."""
+    match state.waiting:
+        case Waiting.OPEN | Waiting.CHOICE:
+            return Expectation(kind=Expects.FREE)
+        case Waiting.SLOT:
+            return flow.slots[state.awaits].expectation
+        case Waiting.CONFIRM | Waiting.QUESTION | Waiting.INTENT | Waiting.RESUME:
+            return Expectation(kind=Expects.YES_NO)
+        case Waiting.ACTION:
+            return Expectation(kind=Expects.NOTHING)
+        case Waiting.START | Waiting.ENDED:
+            return Expectation(kind=Expects.NOTHING, barge_in=False)
+        case _:
+            assert_never(state.waiting)

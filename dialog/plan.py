@@ -1,0 +1,153 @@
+"""A flow as the engine runs it: checked, compiled, frozen. dialog/flow.py makes it from YAML."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dialog.conditions import Condition
+from dialog.events import Expectation, Expects
+from dialog.state import State, StateError
+from dialog.steps import Ask, Call, Confirm, Instruction, Start
+
+
+class SlotType(StrEnum):
+    DIGITS = "digits"  # a number said or keyed digit by digit
+    POSTCODE = "postcode"  # the format of a country
+    ADDRESS = "address"  # house number, street, town
+    YES_NO = "yes_no"  # "yes" or "no"
+
+
+_EXPECTS = {
+    SlotType.DIGITS: Expects.DIGITS,
+    SlotType.POSTCODE: Expects.POSTCODE,
+    SlotType.ADDRESS: Expects.ADDRESS,
+    SlotType.YES_NO: Expects.YES_NO,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reprompts:
+    """What is said, first to last, when an answer fails; after the last a person is called in."""
+
+    no_input: tuple[str, ...]
+    no_match: tuple[str, ...]
+    help: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    name: str
+    type: SlotType
+    ask: str
+    reprompts: Reprompts
+    min_length: int | None = None  # of digits or characters
+    max_length: int | None = None
+    country: str = "us"  # of a postcode: us, uk or ca
+    keep: bool = False  # for the whole call, not just the task
+    depends_on: tuple[str, ...] = ()  # slots whose change makes this one void
+    cues: tuple[str, ...] = ()  # words that go before it in a longer sentence
+    forget_when_said: tuple[str, ...] = ()  # words that make a kept value void
+
+    @property
+    def expectation(self) -> Expectation:
+        return Expectation(
+            kind=_EXPECTS[self.type], min_length=self.min_length, max_length=self.max_length
+        )
+
+    @property
+    def takes_keys(self) -> bool:
+        """Can its value be keyed?"""
+        return self.type is SlotType.DIGITS or (
+            self.type is SlotType.POSTCODE and self.country == "us"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    name: str
+    says: str  # "Do you want to …?"
+    task: str
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """Probabilities, from 0 to 1, that choose what is done about an intent."""
+
+    accept: float = 0.70  # go ahead
+    confirm: float = 0.40  # ask "Do you want to …?"
+    choose: float = 0.30  # two at least this likely: ask which
+    digress: float = 0.80  # leave a question that is open
+    confidence: float = 0.0  # a recogniser less sure than this never gets more than a question
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompts:
+    greeting: str
+    open: str
+    anything_else: str
+    goodbye: str
+    confirm_intent: str
+    choose_intent: str
+    resume: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phrase:
+    """One of several ways to put something: spoken when its condition holds."""
+
+    when: Condition
+    say: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    name: str
+    version: str  # of its text: a snapshot of another version is not adopted
+    prompts: Prompts
+    open_reprompts: Reprompts
+    yes_no_reprompts: Reprompts
+    thresholds: Thresholds
+    agent_task: str
+    intents: Mapping[str, Intent]
+    slots: Mapping[str, Slot]
+    phrases: Mapping[str, tuple[Phrase, ...]]
+    tasks: Mapping[str, tuple[Instruction, ...]]
+
+    @property
+    def identity(self) -> str:
+        return f"{self.name}@{self.version}"
+
+    @property
+    def examples(self) -> dict[str, tuple[str, ...]]:
+        """What the classifier of intents learns from."""
+        return {name: intent.examples for name, intent in self.intents.items()}
+
+    def adopt(self, state: State) -> State:
+        """Check that a snapshot belongs here.
+
+        Raises:
+            StateError: it is of another flow or another version; its positions mean nothing here.
+        """
+        if state.flow != self.identity:
+            raise StateError(f"the snapshot is of {state.flow}, not of {self.identity}")
+        return state
+
+    def slots_of(self, task: str) -> Iterator[Slot]:
+        """The slots that a task and those it calls ask for, each once, in the order of asking."""
+        names: dict[str, None] = {}
+        self._gather(task, names, set())
+        return (self.slots[name] for name in names)
+
+    def _gather(self, task: str, names: dict[str, None], seen: set[str]) -> None:
+        if task in seen:
+            return
+        seen.add(task)
+        for each in self.tasks[task]:
+            match each:
+                case Ask(slot=slot) | Confirm(slot=slot):
+                    names.setdefault(slot)
+                case Call(task=other) | Start(task=other):
+                    self._gather(other, names, seen)
+                case _:
+                    pass

@@ -1,0 +1,136 @@
+"""The instructions that a flow's tasks are compiled to.
+
+A task is a flat tuple of these; a position in it is an integer, so that a call's place in its task
+is plain data. Blocks (then, else, on …) are laid out in line, with jumps around them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from dialog.conditions import Condition
+from dialog.events import ActionStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Have a slot filled; goes on at once when it is."""
+
+    slot: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirm:
+    """Have the caller say yes to a slot's value; no asks again, a correction replaces it."""
+
+    slot: str
+    say: str
+    ask_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Perform:
+    """Run an action; its result is bound to `save`, and its status chooses the way on."""
+
+    action: str
+    arguments: Mapping[str, Any]
+    save: str | None
+    filler: str | None
+    on: Mapping[ActionStatus, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """Go on when the condition holds, else jump."""
+
+    when: Condition
+    otherwise: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jump:
+    to: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Say:
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Ask yes or no: yes goes on, no jumps."""
+
+    text: str
+    no: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assign:
+    """Set facts; a value $name is the value of that name."""
+
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forget:
+    slots: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Refuse the slot's value and ask again; goes on when the attempts are used up."""
+
+    slot: str
+    attempts: int
+    ask_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Run another task, then go on."""
+
+    task: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Leave everything under way for another task."""
+
+    task: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Return:
+    """End this task; its caller goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """End this task and all that called it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """Say goodbye and end the call."""
+
+    reason: str
+
+
+Instruction: TypeAlias = (
+    Ask
+    | Confirm
+    | Perform
+    | Branch
+    | Jump
+    | Say
+    | Question
+    | Assign
+    | Forget
+    | Retry
+    | Call
+    | Start
+    | Return
+    | Done
+    | End
+)
