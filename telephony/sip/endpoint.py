@@ -1,32 +1,73 @@
-"""The SIP endpoint: a UDP socket and a clock around the sans-I/O core."""
+"""The SIP endpoint: a UDP socket and a clock around the sans-I/O core.
 
-from collections.abc import Callable
-from dataclasses import dataclass
+Every datagram and every timer goes into the core, and what the core hands back is carried out at
+once: octets are sent, calls are told. Nothing here decides anything about SIP.
+"""
+
+import asyncio
+import logging
+import secrets
+import socket
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Final, assert_never, cast
 
 from telephony.sip.incoming_call import IncomingCall
+from telephony.sip.outputs import (
+    Address,
+    CallClosed,
+    CallEnded,
+    CallEstablished,
+    CallOffered,
+    DialogId,
+    KeySignalled,
+    MediaChanged,
+    Output,
+    Transmit,
+)
+from telephony.sip.statistics import EndpointStatistics
+from telephony.sip.user_agent import UserAgent
 
 __all__ = ["EndpointStatistics", "IncomingCall", "SipEndpoint"]
 
+CLOSING_RETRY_S: Final = 5  # Retry-After while the server goes down: another one will be up by then
+_TOKEN_BYTES: Final = 8  # §19.3 asks for 32 random bits in a tag at least
+_WILDCARDS: Final = ("0.0.0.0", "::")  # noqa: S104 - looked for, not bound
+_PEERS_REMEMBERED: Final = 1024  # addresses whose route was looked up
 
-@dataclass(slots=True, kw_only=True)
-class EndpointStatistics:
-    """Counts since the endpoint opened."""
-
-    received: int = 0  # datagrams
-    malformed: int = 0  # datagrams that were no SIP message, answered or not
-    retransmitted: int = 0  # messages we sent again because nothing came back
-    offered: int = 0  # calls handed to on_call
-    refused: int = 0  # INVITEs turned away because the server was full
+log = logging.getLogger(__name__)
 
 
-class SipEndpoint:
-    """Receives calls over UDP.
+class SipEndpoint(asyncio.DatagramProtocol):
+    """Receives calls over UDP. Made by `open`.
 
     Attributes:
         statistics: counts, live.
     """
 
-    statistics: EndpointStatistics
+    def __init__(
+        self,
+        *,
+        on_call: Callable[[IncomingCall], None],
+        advertised_host: str | None,
+        user_agent: str,
+        allow_call: Callable[[], int | None],
+    ) -> None:
+        self._core = UserAgent(
+            token=lambda: secrets.token_hex(_TOKEN_BYTES), admit=self._admit, user_agent=user_agent
+        )
+        self.statistics: EndpointStatistics = self._core.statistics
+        self._on_call = on_call
+        self._allow_call = allow_call
+        self._advertised_host = advertised_host
+        self._loop = asyncio.get_running_loop()
+        self._calls: dict[DialogId, IncomingCall] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._transport: asyncio.DatagramTransport | None = None
+        self._bound: Address = ("", 0)
+        self._is_closing = False
+        self._is_unbound = asyncio.Event()
+        self._local_host_towards = lru_cache(_PEERS_REMEMBERED)(self._find_local_host)
 
     @classmethod
     async def open(
@@ -46,25 +87,166 @@ class SipEndpoint:
             port: UDP port; 0 for any free one, see `local_address`.
             on_call: called on the event loop with each new call; it must set the call's callbacks
                 and return at once (start a task for the rest). If it raises, the call gets 500.
-            advertised_host: the address peers reach us at, when it is not the one they see in the
-                routing table (behind NAT). None: the local address towards each peer.
-            user_agent: the product name in Server and User-Agent fields.
+            advertised_host: the IP address peers reach us at, when it is not the one they see in
+                the routing table (behind NAT). None: the local address towards each peer.
+            user_agent: the product name in Server fields.
             allow_call: asked before each new call: None admits it; a number refuses it with 503
-                and that many seconds of Retry-After.
+                and that many seconds of Retry-After. It must return at once and not raise.
 
         Raises:
             OSError: the address cannot be bound.
         """
-        raise NotImplementedError
+        endpoint = cls(
+            on_call=on_call,
+            advertised_host=advertised_host,
+            user_agent=user_agent,
+            allow_call=allow_call,
+        )
+        await endpoint._loop.create_datagram_endpoint(lambda: endpoint, local_addr=(host, port))
+        return endpoint
 
     @property
     def local_address(self) -> tuple[str, int]:
         """The bound address."""
-        raise NotImplementedError
+        return self._bound
+
+    @property
+    def call_count(self) -> int:
+        """Calls that are offered, up, or on their way out."""
+        return len(self._calls)
 
     async def close(self, *, timeout_s: float = 2.0) -> None:
         """Refuse new calls, hang up the live ones, wait for them at most `timeout_s`, unbind.
 
         Idempotent.
         """
-        raise NotImplementedError
+        self._is_closing = True
+        transport = self._transport
+        if transport is None:
+            return
+        try:
+            async with asyncio.timeout(timeout_s):
+                await asyncio.gather(*(call.hang_up() for call in list(self._calls.values())))
+        except TimeoutError:
+            log.warning("calls left unfinished at close", extra={"calls": len(self._calls)})
+        finally:
+            transport.close()
+        await self._is_unbound.wait()
+
+    # --- asyncio.DatagramProtocol ---------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+        self._bound = transport.get_extra_info("sockname")[:2]
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        source = (addr[0], addr[1])  # IPv6 brings flow and scope along
+        local = (self._local_host_towards(source[0]), self._bound[1])
+        self._carry_out(self._core.receive_datagram(data, source, local, self._loop.time()))
+
+    def error_received(self, exc: OSError) -> None:
+        # An ICMP error for something sent earlier, without saying to whom: timers take care of it.
+        log.debug("datagram not delivered", extra={"error": str(exc)})
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        if self._timer is not None:
+            self._timer.cancel()
+        for call in self._calls.values():
+            call.note_ended("network_error")
+            call.note_closed()
+        self._calls.clear()
+        self._is_unbound.set()
+
+    # --- incoming_call.CallControl --------------------------------------------------------------
+
+    def ring(self, dialog_id: DialogId) -> None:
+        self._carry_out(self._core.ring(dialog_id, self._loop.time()))
+
+    def answer(self, dialog_id: DialogId, local_host: str, local_port: int) -> None:
+        now_s = self._loop.time()
+        self._carry_out(self._core.answer(dialog_id, local_host, local_port, now_s))
+
+    def refuse(self, dialog_id: DialogId, status: int, retry_after_s: int | None) -> None:
+        now_s = self._loop.time()
+        self._carry_out(self._core.refuse(dialog_id, status, now_s, retry_after_s=retry_after_s))
+
+    def hang_up(self, dialog_id: DialogId) -> None:
+        self._carry_out(self._core.hang_up(dialog_id, self._loop.time()))
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _carry_out(self, outputs: Iterable[Output]) -> None:
+        for output in outputs:
+            self._carry_out_one(output)
+        self._set_timer()
+
+    def _carry_out_one(self, output: Output) -> None:
+        if isinstance(output, Transmit):
+            if self._transport is not None:
+                self._transport.sendto(output.data, output.destination)
+        elif isinstance(output, CallOffered):
+            self._offer(output)
+        elif (call := self._calls.get(output.dialog_id)) is not None:
+            self._tell(call, output)
+
+    def _tell(
+        self,
+        call: IncomingCall,
+        output: CallEstablished | MediaChanged | KeySignalled | CallEnded | CallClosed,
+    ) -> None:
+        match output:
+            case CallEstablished():
+                call.note_established(output.agreement)
+            case MediaChanged():
+                call.note_media_changed(output.agreement)
+            case KeySignalled():
+                call.note_key(output.key)
+            case CallEnded():
+                log.info("call ended", extra={"call_id": call.call_id, "reason": output.reason})
+                call.note_ended(output.reason, output.error)
+            case CallClosed():
+                del self._calls[output.dialog_id]
+                call.note_closed()
+            case _:
+                assert_never(output)
+
+    def _offer(self, offered: CallOffered) -> None:
+        call = IncomingCall(self, offered)
+        self._calls[offered.dialog_id] = call
+        log.info("call offered", extra={"call_id": call.call_id, "peer": call.peer})
+        try:
+            self._on_call(call)
+        except Exception:
+            log.exception("on_call failed", extra={"call_id": call.call_id})
+            call.reject(500)
+
+    def _admit(self) -> int | None:
+        return CLOSING_RETRY_S if self._is_closing else self._allow_call()
+
+    def _set_timer(self) -> None:
+        deadline_s = self._core.next_deadline_s()
+        if deadline_s is None or self._transport is None:
+            return  # a timer that is still set will find nothing to do
+        if self._timer is not None:
+            if self._timer.when() <= deadline_s:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline_s, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._carry_out(self._core.tick(self._loop.time()))
+
+    def _find_local_host(self, peer_host: str) -> str:
+        if self._advertised_host is not None:
+            return self._advertised_host
+        if self._bound[0] not in _WILDCARDS:
+            return self._bound[0]
+        family = socket.AF_INET6 if ":" in peer_host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect((peer_host, 9))  # sends nothing: it only asks the routing table
+            except OSError:
+                return self._bound[0]
+            return probe.getsockname()[0]
