@@ -39,7 +39,7 @@ class BadTargetError(CallFailedError):
 
 
 class UnreachableError(CallFailedError):
-    """No SIP answer: port closed, host unknown, or silence until the timeout. Worth a retry later."""
+    """No SIP answer: port closed, host unknown, silence until the timeout; worth a retry later."""
 
 
 class RefusedError(CallFailedError):
@@ -54,7 +54,7 @@ class RefusedError(CallFailedError):
 
     @property
     def retryable(self) -> bool:
-        """Whether the same call may work later: the far end is busy or overloaded, not against us."""
+        """Whether the same call may work later: the far end is busy, not against us."""
         return self.status in {408, 480, 486, 500, 503, 504, 600} or self.retry_after_s is not None
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from loadtest.errors import VoiceError
 from loadtest.pcm import Pcm
+from models.errors import EngineError
 from models.espeak import EspeakVoice
 
 
@@ -27,7 +28,7 @@ def render(text: str, voice: VoiceSettings) -> Pcm:
     try:
         engine = EspeakVoice(voice=voice.name, rate_wpm=voice.rate_wpm, pitch=voice.pitch)
         pcm = engine.render(text).pcm
-    except Exception as error:  # whatever the engine raises, the author of a scenario needs one line
+    except (EngineError, ValueError) as error:
         raise VoiceError(f"voice {voice.name}: cannot say {text!r}: {error}") from error
     if pcm.size == 0:
         raise VoiceError(f"voice {voice.name}: {text!r} makes no sound")

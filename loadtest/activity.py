@@ -1,0 +1,92 @@
+"""When somebody speaks, from energy alone.
+
+Theory of operation. The level of each 10 ms block is compared with a noise floor, the lowest level
+of the last 1.5 s (speech always dips that often: stops and pauses), plus a margin. Three loud
+blocks in a row start speech, at the first of them; `quiet_s` without a loud block stop it, at the
+end of the last. The floor is held between limits, so that neither digital silence nor a long vowel
+moves the threshold out of the range where speech lies.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from loadtest.pcm import RATE_HZ, Pcm
+
+_BLOCK: Final = RATE_HZ // 100  # 10 ms
+_ONSET_BLOCKS: Final = 3  # 30 ms: longer than a click, shorter than the shortest vowel
+_FLOOR_BLOCKS: Final = 150  # 1.5 s
+_MARGIN_DB: Final = 12.0  # above the noise floor
+_FLOOR_MIN_DB: Final = -62.0  # G.711's own idle noise lies lower
+_FLOOR_MAX_DB: Final = -38.0  # louder than this it is speech, not a room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStarted:
+    at: int  # sample of the first sound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStopped:
+    at: int  # sample after the last sound, `quiet_s` ago
+
+
+ActivityEvent: TypeAlias = SpeechStarted | SpeechStopped
+
+
+def levels_db(pcm: Pcm) -> list[float]:
+    """The level of each whole 10 ms block in dB of full scale; -96 for digital silence."""
+    blocks = pcm[: pcm.size - pcm.size % _BLOCK].reshape(-1, _BLOCK).astype(np.float32) / 32_768
+    power = np.maximum((blocks**2).mean(axis=1), 2.5e-10)
+    return list(10 * np.log10(power))
+
+
+class Activity:
+    """Speech and quiet in one direction; feed it all samples from `origin` on, in order."""
+
+    def __init__(self, *, quiet_s: float, origin: int = 0) -> None:
+        self._quiet_blocks = max(1, round(quiet_s * 100))
+        self._recent: deque[float] = deque(maxlen=_FLOOR_BLOCKS)
+        self._position = origin
+        self._loud_run = 0
+        self._last_loud_end = origin
+        self.speaking = False
+
+    @property
+    def threshold_db(self) -> float:
+        """What counts as loud now."""
+        floor = min(self._recent, default=_FLOOR_MIN_DB)
+        return min(max(floor, _FLOOR_MIN_DB), _FLOOR_MAX_DB) + _MARGIN_DB
+
+    @property
+    def quiet_samples(self) -> int:
+        """How long it has been quiet, in samples."""
+        return self._position - self._last_loud_end
+
+    def receive(self, pcm: Pcm) -> list[ActivityEvent]:
+        """Listen on; `pcm` is a whole number of 10 ms blocks."""
+        events: list[ActivityEvent] = []
+        for level in levels_db(pcm):
+            self._recent.append(level)
+            loud = level > self.threshold_db
+            self._position += _BLOCK
+            self._loud_run = self._loud_run + 1 if loud else 0
+            if loud and (self.speaking or self._loud_run >= _ONSET_BLOCKS):
+                self._last_loud_end = self._position
+            if not self.speaking and self._loud_run >= _ONSET_BLOCKS:
+                self.speaking = True
+                events.append(SpeechStarted(at=self._position - _ONSET_BLOCKS * _BLOCK))
+            elif self.speaking and self.quiet_samples >= self._quiet_blocks * _BLOCK:
+                self.speaking = False
+                events.append(SpeechStopped(at=self._last_loud_end))
+        return events
+
+
+def sounding_span(pcm: Pcm) -> tuple[int, int]:
+    """First and last sample of the sound in one clean utterance; (0, 0) when there is none."""
+    loud = np.flatnonzero(np.asarray(levels_db(pcm)) > _FLOOR_MIN_DB + _MARGIN_DB)
+    if loud.size == 0:
+        return 0, 0
+    return int(loud[0]) * _BLOCK, (int(loud[-1]) + 1) * _BLOCK
