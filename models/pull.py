@@ -2,8 +2,8 @@
 
 Files are downloaded beside their final place, so that a broken download goes on where it stopped;
 checked against the catalogue where it knows them and against what the hub states in any case; and
-moved into place together with a manifest by one rename. A model is therefore either there, whole, or
-not there.
+moved into place together with a manifest by one rename. A model is therefore either there, whole,
+or not there.
 """
 
 import errno
@@ -12,11 +12,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from models import catalog
@@ -43,10 +43,15 @@ class _Remote:
     """A file as the hub states it."""
 
     name: str  # in our folder
-    path: str  # in the repository
     size: int
     etag: str  # SHA-256 of large files, git's blob id of small ones
     commit: str
+    url: str
+
+    @property
+    def part(self) -> str:
+        """The file's name while it is incomplete; another content has another."""
+        return f"{self.etag}.part"
 
 
 def pull(
@@ -68,8 +73,8 @@ def pull(
     Raises:
         UnknownModelError: not in the catalogue.
         DamagedModelError: a bundled model is damaged.
-        PullError: unreachable, no such file, interrupted, damaged on the way, or no room; nothing is
-            installed, and what was downloaded is kept for the next attempt.
+        PullError: unreachable, no such file, interrupted, damaged on the way, or no room; nothing
+            is installed, and what was downloaded is kept for the next attempt.
     """
     found = catalog.entry(name)
     if found.source is not Source.HUGGINGFACE:
@@ -93,7 +98,7 @@ def _already_here(name: str) -> Path | None:
 
 
 @contextmanager
-def _alone(found: Entry) -> Iterator[Path]:
+def _alone(found: Entry) -> Generator[Path]:
     """The staging folder, which only one process at a time uses."""
     target = catalog.pulled_folder(found)
     staging = target.with_name(f".{target.name}.part")
@@ -112,20 +117,25 @@ def _alone(found: Entry) -> Iterator[Path]:
 
 def _remotes(found: Entry, hub: str) -> list[_Remote]:
     """The files, all of one commit: the revision may move between two requests."""
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    import huggingface_hub
 
+    hub_client: Any = huggingface_hub
     revision = found.revision
     remotes: list[_Remote] = []
     for name in found.files:
         path = f"{found.folder}/{name}" if found.folder else name
-        url = hf_hub_url(found.repo, path, revision=revision, endpoint=hub)
-        stated: Any = get_hf_file_metadata(url, timeout=CONNECT_TIMEOUT_S, endpoint=hub)
+        url = hub_client.hf_hub_url(found.repo, path, revision=revision, endpoint=hub)
+        stated: Any = hub_client.get_hf_file_metadata(url, timeout=CONNECT_TIMEOUT_S, endpoint=hub)
         if stated.etag is None or stated.size is None or stated.commit_hash is None:
             raise PullError(f"{_host(hub)} does not answer like a hub for {path}", retryable=False)
         revision = str(stated.commit_hash)
         remotes.append(
             _Remote(
-                name=name, path=path, size=int(stated.size), etag=str(stated.etag), commit=revision
+                name=name,
+                size=int(stated.size),
+                etag=str(stated.etag),
+                commit=revision,
+                url=hub_client.hf_hub_url(found.repo, path, revision=revision, endpoint=hub),
             )
         )
     return remotes
@@ -134,29 +144,39 @@ def _remotes(found: Entry, hub: str) -> list[_Remote]:
 def _download(
     found: Entry, hub: str, remotes: list[_Remote], staging: Path, progress: Progress | None
 ) -> None:
-    from huggingface_hub import hf_hub_download
-
     total = sum(remote.size for remote in remotes)
     before = 0
     for remote in remotes:
-        hf_hub_download(
-            found.repo,
-            remote.path,
-            revision=remote.commit,
-            local_dir=staging,
-            endpoint=hub,
-            etag_timeout=CONNECT_TIMEOUT_S,
-            tqdm_class=_reporting(progress, before, total),
-        )
-        _check(found, remote, staging)
+        _fetch(remote, staging / remote.part, _reporting(progress, before, total))
+        _check(found, remote, staging / remote.part)
         before += remote.size
         if progress is not None:
             progress(before, total)
 
 
-def _check(found: Entry, remote: _Remote, staging: Path) -> None:
+def _fetch(remote: _Remote, part: Path, bar: Any) -> None:
+    """Append to the file what it lacks.
+
+    The client's hf_hub_download starts again in every process, lest two of them write to one file;
+    here a lock keeps them apart.
+    """
+    from huggingface_hub import file_download, utils
+
+    client: Any = file_download
+    headers: dict[str, str] = dict(cast(Any, utils).build_hf_headers())
+    with part.open("ab") as file:
+        client.http_get(
+            remote.url,
+            file,
+            resume_size=file.tell(),
+            headers=headers,
+            expected_size=remote.size,
+            tqdm_class=bar,
+        )
+
+
+def _check(found: Entry, remote: _Remote, path: Path) -> None:
     """Compare a downloaded file with what it must be; a wrong one is removed."""
-    path = staging / remote.path
     known = found.files[remote.name].sha256
     sha256 = catalog.sha256_of(path)
     stated = sha256 if len(remote.etag) == 64 else _git_blob_id(path)
@@ -178,12 +198,12 @@ def _install(found: Entry, remotes: list[_Remote], staging: Path) -> Path:
     fresh.mkdir()
     files: dict[str, dict[str, Any]] = {}
     for remote in remotes:
-        path = (staging / remote.path).rename(fresh / remote.name)
+        path = (staging / remote.part).rename(fresh / remote.name)
         files[remote.name] = {"size": remote.size, "sha256": catalog.sha256_of(path)}
     manifest = {"repo": found.repo, "revision": remotes[0].commit, "files": files}
     (fresh / catalog.MANIFEST).write_text(json.dumps(manifest, indent=1))
     if target.exists():
-        # A process that has the old files open keeps them; one that opens now sees a gap of a moment.
+        # Who has the old files open keeps them; who opens them right now finds nothing.
         old = target.with_name(f".{target.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         target.rename(old)
@@ -206,7 +226,7 @@ def _check_room(folder: Path, needed: int) -> None:
 
 
 @contextmanager
-def _errors_of(hub: str, found: Entry) -> Iterator[None]:
+def _errors_of(hub: str, found: Entry) -> Generator[None]:
     """The hub client's errors as PullError, in one line."""
     from huggingface_hub.errors import (
         EntryNotFoundError,
