@@ -66,3 +66,11 @@ async def _prepare(connection: Any) -> None:
     await connection.set_type_codec(
         "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
     )
+
+
+def describe(error: BaseException) -> str:
+    """An error for logs and outcomes; asyncpg's data errors quote the data, so only their name."""
+    name = type(error).__name__
+    if isinstance(error, asyncpg.DataError | asyncpg.IntegrityConstraintViolationError):
+        return name
+    return f"{name}: {error}".rstrip(": ")

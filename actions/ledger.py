@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from asyncpg import Record
 
-from actions.database import FAILURES, Connection, Database
+from actions.database import FAILURES, Connection, Database, describe
 from actions.errors import ActionRefusedError, KeyReusedError, LedgerUnavailableError
 from actions.ports import LedgerEntry, LocalAction
 from actions.request import ActionOutcome, ActionRequest, ActionStatus
@@ -53,7 +53,9 @@ class PostgresLedger:
             async with self._database.connection(_MIGRATION_TIMEOUT_S) as connection:
                 await migrate_actions(connection)
         except FAILURES as error:
-            raise LedgerUnavailableError(f"cannot make the ledger's tables: {error!r}") from error
+            raise LedgerUnavailableError(
+                f"cannot make the ledger's tables: {describe(error)}"
+            ) from error
 
     async def begin(self, request: ActionRequest) -> LedgerEntry | None:
         async with self._connection() as connection:
@@ -96,7 +98,7 @@ class PostgresLedger:
             async with self._database.connection(self._timeout_s) as connection:
                 yield connection
         except FAILURES as error:
-            raise LedgerUnavailableError(f"the ledger failed: {error!r}") from error
+            raise LedgerUnavailableError(f"the ledger failed: {describe(error)}") from error
 
 
 async def _perform_local(

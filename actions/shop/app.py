@@ -173,7 +173,9 @@ def _handle_errors(app: FastAPI) -> None:
 
     async def on_http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return _respond(problem(error.status_code, "http_error", str(error.detail)))
+        # No such route: without a code, for it is no decision about an order.
+        body = {"type": "about:blank", "title": str(error.detail), "status": error.status_code}
+        return _respond(Answer(status=error.status_code, body=body))
 
     async def on_database_failure(_: Request, error: Exception) -> Response:
         _log.error("database failed", extra={"error": type(error).__name__})
