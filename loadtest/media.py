@@ -82,7 +82,7 @@ class Media(asyncio.DatagramProtocol):
         except OSError as error:
             raise UnreachableError(f"no RTP socket on {host}: {error.strerror}") from error
         media.port = sock.getsockname()[1]
-        await loop.create_datagram_endpoint(lambda: media, sock=sock)
+        media._transport, _ = await loop.create_datagram_endpoint(lambda: media, sock=sock)
         return media
 
     def start(self, remote: RemoteMedia) -> None:
@@ -204,10 +204,6 @@ class Media(asyncio.DatagramProtocol):
             self._sent += 1
 
     # --- receiving --------------------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         if self._clock is None:

@@ -81,6 +81,7 @@ class SipPhone(asyncio.DatagramProtocol):
             raise UnreachableError(f"{target}: no UDP socket: {error.strerror or error}") from error
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(lambda: phone, sock=phone._socket)
+        phone._transport = transport
         ticking = asyncio.create_task(phone._keep_time(), name="sip-timers")
         try:
             yield phone
@@ -160,10 +161,6 @@ class SipPhone(asyncio.DatagramProtocol):
         if sys.platform == "linux":
             sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
         self.local = sock.getsockname()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         if self._call is not None:
