@@ -9,9 +9,11 @@ import logging
 import secrets
 import socket
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Final, assert_never, cast
 
+from telephony.sip.errors import LocalProtocolError
 from telephony.sip.incoming_call import IncomingCall
 from telephony.sip.outputs import (
     Address,
@@ -91,7 +93,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
                 the routing table (behind NAT). None: the local address towards each peer.
             user_agent: the product name in Server fields.
             allow_call: asked before each new call: None admits it; a number refuses it with 503
-                and that many seconds of Retry-After. It must return at once and not raise.
+                and that many seconds of Retry-After. It must return at once.
 
         Raises:
             OSError: the address cannot be bound.
@@ -144,7 +146,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
         local = (self._local_host_towards(source[0]), self._bound[1])
         self._carry_out(self._core.receive_datagram(data, source, local, self._loop.time()))
 
-    def error_received(self, exc: OSError) -> None:
+    def error_received(self, exc: Exception) -> None:
         # An ICMP error for something sent earlier, without saying to whom: timers take care of it.
         log.debug("datagram not delivered", extra={"error": str(exc)})
 
@@ -219,10 +221,18 @@ class SipEndpoint(asyncio.DatagramProtocol):
             self._on_call(call)
         except Exception:
             log.exception("on_call failed", extra={"call_id": call.call_id})
-            call.reject(500)
+            with suppress(LocalProtocolError):  # it had got as far as an answer
+                call.reject(500)
+            self.hang_up(offered.dialog_id)
 
     def _admit(self) -> int | None:
-        return CLOSING_RETRY_S if self._is_closing else self._allow_call()
+        if self._is_closing:
+            return CLOSING_RETRY_S
+        try:
+            return self._allow_call()
+        except Exception:
+            log.exception("allow_call failed")
+            return CLOSING_RETRY_S
 
     def _set_timer(self) -> None:
         deadline_s = self._core.next_deadline_s()
