@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dialog.flow import Flow
@@ -17,16 +18,15 @@ from server.dialog_port import DialogPort
 from server.feed import Feed
 from server.journal import CallJournal
 from server.observability import Metrics, session_id
-from server.records.store import Records
 from server.recording import NoRecorder, StereoRecorder
+from server.records.calls import CallStart
+from server.records.records import Records
 from telephony.leg import Leg, LegGoneError
 from voice.plane import MediaPlane
 from voice.ports import Actions, SpeechToText, TextToSpeech
 from voice.session import CallSession, SessionOptions, SessionPorts
 
 log = logging.getLogger(__name__)
-
-_RING_S = 0.5  # long enough to sound like an answered phone, short enough to feel at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,36 +107,45 @@ class Calls:
         records, feed = self._services.records, self._services.feed
         about = leg.info
         records.call_started(
-            call_id,
-            network_id=about.call_id,
-            caller=about.caller,
-            callee=about.callee,
-            transport=about.transport,
+            CallStart(
+                id=call_id,
+                network_call_id=about.call_id,
+                caller=about.caller,
+                callee=about.callee,
+                transport=about.transport,
+                started_at=_now(),
+            )
         )
         log.info("call started", extra={"pii_caller_uri": about.caller, "peer": about.peer})
         feed.publish({"event": "call_started", "call_id": str(call_id)})
         reason = "internal_error"
+        recorder = self._recorder(call_id)
         self._services.metrics.calls_active.inc()
         try:
             await leg.answer()
-            reason = await self._converse(leg, call_id)
+            records.call_answered(call_id, _now())
+            reason = await self._converse(leg, call_id, recorder)
         except LegGoneError as gone:
             reason = f"not_answered: {gone}"
         finally:
             self._services.metrics.calls_active.dec()
             self._services.metrics.calls.labels(reason.partition(":")[0]).inc()
-            records.call_ended(call_id, reason=reason)
+            recorder.close()
+            records.call_ended(
+                call_id,
+                _now(),
+                reason=reason,
+                recording_path=str(recorder.path) if recorder.path else None,
+            )
             log.info("call ended", extra={"end_reason": reason})
             feed.publish({"event": "call_ended", "call_id": str(call_id), "reason": reason})
             session_id.reset(token)
             await leg.hang_up(reason)
 
-    async def _converse(self, leg: Leg, call_id: uuid.UUID) -> str:
+    async def _converse(
+        self, leg: Leg, call_id: uuid.UUID, recorder: StereoRecorder | NoRecorder
+    ) -> str:
         shared = self._services
-        recorder = self._recorder(call_id)
-        shared.records.call_answered(
-            call_id, recording_path=getattr(recorder, "path", None)
-        )
         dialog = Dialog(
             shared.flow, shared.classifier, str(call_id), facts={"caller": leg.info.caller}
         )
@@ -166,9 +175,12 @@ class Calls:
         finally:
             shared.plane.remove(session)
             shared.vad.close_stream(stream)
-            recorder.close()
 
     def _recorder(self, call_id: uuid.UUID) -> StereoRecorder | NoRecorder:
         if self._services.recordings is None:
             return NoRecorder()
         return StereoRecorder(self._services.recordings / f"{call_id}.wav", self._writer)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

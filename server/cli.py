@@ -18,12 +18,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 app = typer.Typer(
     name="frontdesk",
-    help="A self-hosted voice contact center: callers dial in, are understood, their records change.",
+    help="A self-hosted voice contact center: callers dial in and their records change.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-models_app = typer.Typer(help="Speech models: what there is, and fetching them.", no_args_is_help=True)
+models_app = typer.Typer(help="Speech models: list and fetch them.", no_args_is_help=True)
 flows_app = typer.Typer(help="Dialog flows.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.add_typer(flows_app, name="flows")
@@ -37,7 +37,7 @@ ConfigOption = Annotated[
 def demo(
     keep: Annotated[bool, typer.Option(help="Leave the database and logs for a look.")] = False,
 ) -> None:
-    """Show one whole call: database, shop, server, and a simulated caller who changes an address."""
+    """Show one whole call: a simulated caller dials in and changes an address."""
     from server.demo import run_demo
 
     raise typer.Exit(asyncio.run(run_demo(keep=keep)))
@@ -48,6 +48,14 @@ def test(context: typer.Context) -> None:
     """Run the tests; arguments go to pytest, as in `./frontdesk test -k sip`."""
     command = [sys.executable, "-m", "pytest", *context.args]
     raise typer.Exit(subprocess.run(command, cwd=ROOT, check=False).returncode)  # noqa: S603
+
+
+@app.command()
+def check() -> None:
+    """Check the code as CI does: ruff, pyright, import-linter, the size of files."""
+    from server.check import run_checks
+
+    raise typer.Exit(run_checks(ROOT))
 
 
 @app.command()
@@ -83,7 +91,7 @@ def call(
     voice: Annotated[str, typer.Option(help="espeak voice to say it in.")] = "en-gb",
     hold: Annotated[float, typer.Option(help="Seconds to stay on after the last answer.")] = 0.0,
 ) -> None:
-    """Dial, then say, play or key things in the order they are given, each after the prompt before."""
+    """Dial, then say, play or key things in the order given, each after the prompt before."""
     from server.phone import dial, items_in_order
 
     items = items_in_order(sys.argv, say=say or [], play=play or [], dtmf=dtmf or [])

@@ -1,14 +1,14 @@
 """`./frontdesk demo`: one whole call, with every part a real process of its own.
 
-PostgreSQL, the shop, the server and the caller run as they would apart; this module only starts them,
-prints what they report, and looks at the shop's record before and after.
+PostgreSQL, the shop, the server and the caller run as they would apart; this module only starts
+them, prints what they report, and looks at the shop's record before and after.
 """
 
 import asyncio
 import json
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,9 +41,7 @@ async def run_demo(*, keep: bool) -> int:
         StartError, PostgresError: a part did not come up; one line.
     """
     view = DemoView()
-    folder = _FOLDER.absolute()
-    shutil.rmtree(folder / "postgres", ignore_errors=True)  # a demo starts from the same records
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _fresh_folder()
     async with AsyncExitStack() as parts:
         view.step("starting PostgreSQL")
         postgres = EmbeddedPostgres(folder / "postgres")
@@ -62,9 +60,15 @@ async def run_demo(*, keep: bool) -> int:
     return status
 
 
-async def _call_and_compare(
-    view: DemoView, shop: Shop, server: DemoServer, folder: Path
-) -> int:
+def _fresh_folder() -> Path:
+    """The demo's folder, without the last demo's database: each starts from the same records."""
+    folder = _FOLDER.absolute()
+    shutil.rmtree(folder / "postgres", ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+async def _call_and_compare(view: DemoView, shop: Shop, server: DemoServer, folder: Path) -> int:
     before = await _order(shop)
     view.heading(f"A caller dials {server.sip}")
     report, call_id = await _place_call(view, server, folder)
@@ -92,7 +96,7 @@ async def _call_and_compare(
 @asynccontextmanager
 async def _running_server(
     database_url: str, shop: Shop, folder: Path
-) -> AsyncIterator[DemoServer]:
+) -> AsyncGenerator[DemoServer, None]:
     token = secrets.token_urlsafe(24)
     log = folder / "server.log"
     process = await start_child(

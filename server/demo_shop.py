@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ class Shop:
 
 
 @asynccontextmanager
-async def running_shop(database_url: str, *, log: Path | None = None) -> AsyncIterator[Shop]:
+async def running_shop(database_url: str, *, log: Path | None = None) -> AsyncGenerator[Shop, None]:
     """Start the shop on a free port, with a token of its own; stop it at the end.
 
     Raises:

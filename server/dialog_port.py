@@ -1,7 +1,7 @@
 """The dialog behind voice's port.
 
-dialog/ and voice/ must not know each other, so each has its own words for what crosses between them;
-here one is told in the other's.
+dialog/ and voice/ must not know each other, so each has its own words for what crosses between
+them; here one is told in the other's.
 """
 
 from collections.abc import Sequence

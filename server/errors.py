@@ -1,6 +1,7 @@
 """Which failures a person can act on, and the one line that says how."""
 
 import errno
+from typing import cast
 
 
 class StartError(Exception):
@@ -10,7 +11,8 @@ class StartError(Exception):
 def one_line(error: BaseException) -> str | None:
     """What to tell the person at the terminal; None for a defect, whose traceback is wanted."""
     if isinstance(error, BaseExceptionGroup):
-        lines = [one_line(inner) for inner in error.exceptions]
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        lines = [one_line(inner) for inner in group.exceptions]
         return lines[0] if lines and all(lines) else None
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return "the disk is full: make room and start again"

@@ -1,4 +1,4 @@
-"""What happens in the calls, live: for the terminal of the demo, and for whoever watches over /v1/live.
+"""What happens in the calls, live: for the demo's terminal, and for whoever watches /v1/live.
 
 A subscriber that does not keep up loses its oldest events, never anyone else's.
 """

@@ -1,21 +1,21 @@
 """The HTTP side: health, metrics, the records of calls, and what happens now.
 
-    GET /healthz                    200 when calls can be taken and recorded, 503 otherwise
-    GET /metrics                    Prometheus text
-    GET /v1/calls?limit=&before=    the latest calls
-    GET /v1/calls/{id}              one call with its turns and actions
-    GET /v1/calls/{id}/recording    its stereo WAV
-    GET /v1/live                    server-sent events as calls go on
+GET /healthz                    200 when calls can be taken and recorded, 503 otherwise
+GET /metrics                    Prometheus text
+GET /v1/calls?limit=&before=    the latest calls
+GET /v1/calls/{id}              one call with its turns and actions
+GET /v1/calls/{id}/recording    its stereo WAV
+GET /v1/live                    server-sent events as calls go on
 """
 
+import asyncio
 import json
 import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
@@ -25,22 +25,11 @@ from pydantic import SecretStr
 from server.auth import bearer_guard
 from server.feed import Feed
 from server.observability import Metrics, request_context
+from server.records.calls import CallDetail, CallRecord
+from server.records.errors import RecordsUnavailableError
+from server.records.records import Records
 
 log = logging.getLogger(__name__)
-
-
-class CallRecords(Protocol):
-    """What the HTTP side asks of the records."""
-
-    async def get_call(self, call_id: uuid.UUID) -> Mapping[str, Any] | None:
-        """One call with its turns and actions; None when there is no such call."""
-        ...
-
-    async def list_calls(
-        self, *, limit: int, before: datetime | None
-    ) -> list[Mapping[str, Any]]:
-        """The latest calls, newest first."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +38,8 @@ class HttpPorts:
 
     health: Callable[[], Awaitable[Mapping[str, str]]]  # part -> "ok" or what is wrong with it
     metrics: Metrics
-    records: CallRecords
+    records: Records
     feed: Feed
-    recordings: Path
 
 
 def make_app(ports: HttpPorts, *, token: SecretStr | None) -> FastAPI:
@@ -66,6 +54,12 @@ def make_app(ports: HttpPorts, *, token: SecretStr | None) -> FastAPI:
             response = await proceed(request)
             response.headers["X-Request-Id"] = request_id
             return response
+
+    @app.exception_handler(RecordsUnavailableError)
+    async def without_database(  # pyright: ignore[reportUnusedFunction]
+        request: Request, error: Exception
+    ) -> JSONResponse:
+        return JSONResponse({"detail": "the database does not answer; try again"}, 503)
 
     app.include_router(_public(ports))
     app.include_router(_records(ports), dependencies=[Depends(bearer_guard(token))])
@@ -94,18 +88,23 @@ def _records(ports: HttpPorts) -> APIRouter:
 
     @router.get("/calls")
     async def list_calls(  # pyright: ignore[reportUnusedFunction]
-        limit: Annotated[int, Query(ge=1, le=500)] = 50, before: datetime | None = None
-    ) -> list[Mapping[str, Any]]:
+        limit: Annotated[int, Query(ge=1, le=500)] = 50, before: uuid.UUID | None = None
+    ) -> Sequence[CallRecord]:
         return await ports.records.list_calls(limit=limit, before=before)
 
     @router.get("/calls/{call_id}")
-    async def get_call(call_id: uuid.UUID) -> Mapping[str, Any]:  # pyright: ignore[reportUnusedFunction]
-        return await _found(ports.records, call_id)
+    async def get_call(  # pyright: ignore[reportUnusedFunction]
+        call_id: uuid.UUID,
+    ) -> dict[str, Any]:
+        found = await _found(ports.records, call_id)
+        return {**asdict(found.call), "turns": found.turns, "actions": found.actions}
 
     @router.get("/calls/{call_id}/recording")
-    async def recording(call_id: uuid.UUID) -> FileResponse:  # pyright: ignore[reportUnusedFunction]
-        path = (await _found(ports.records, call_id)).get("recording_path")
-        if not path or not Path(path).is_file():
+    async def recording(  # pyright: ignore[reportUnusedFunction]
+        call_id: uuid.UUID,
+    ) -> FileResponse:
+        path = (await _found(ports.records, call_id)).call.recording_path
+        if not path or not await asyncio.to_thread(Path(path).is_file):
             raise HTTPException(404, "this call was not recorded, or the recording is gone")
         return FileResponse(path, media_type="audio/wav", filename=f"{call_id}.wav")
 
@@ -116,11 +115,11 @@ def _records(ports: HttpPorts) -> APIRouter:
     return router
 
 
-async def _found(records: CallRecords, call_id: uuid.UUID) -> Mapping[str, Any]:
-    call = await records.get_call(call_id)
-    if call is None:
+async def _found(records: Records, call_id: uuid.UUID) -> CallDetail:
+    found = await records.get_call(call_id)
+    if found is None:
         raise HTTPException(404, "there is no such call")
-    return call
+    return found
 
 
 async def _events(feed: Feed) -> AsyncIterator[str]:

@@ -1,7 +1,7 @@
 """Logs and metrics: one place that says what is counted and how it is written.
 
-Log lines are JSON: a static message, the data beside it. `request_id` and `session_id` come from the
-context, so that every line of a call or of an HTTP request carries them without being told. What a
+Log lines are JSON: a static message, the data beside it. The context gives `request_id` and
+`session_id`, so that every line of a call or a request carries them without being told. What a
 caller said or keyed stands only under keys that begin with `pii_`, and is left out unless allowed.
 """
 

@@ -13,14 +13,13 @@ def items_in_order(
     argv: Sequence[str], *, say: Sequence[str], play: Sequence[Path], dtmf: Sequence[str]
 ) -> tuple[Item, ...]:
     """What to send, in the order of the command line; the parser only gives them by kind."""
-    queues = {"--say": list(say), "--play": list(play), "--dtmf": list(dtmf)}
-    makers = {"--say": Say, "--play": Play, "--dtmf": Press}
-    items: list[Item] = []
-    for argument in argv:
-        option = argument.partition("=")[0]
-        if queues.get(option):
-            items.append(makers[option](queues[option].pop(0)))
-    return tuple(items)
+    queues: dict[str, list[Item]] = {
+        "--say": [Say(text=text) for text in say],
+        "--play": [Play(path=path) for path in play],
+        "--dtmf": [Press(digits=digits) for digits in dtmf],
+    }
+    options = (argument.partition("=")[0] for argument in argv)
+    return tuple(queues[option].pop(0) for option in options if queues.get(option))
 
 
 async def dial(

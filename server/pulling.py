@@ -11,8 +11,8 @@ def pull_with_progress(name: str) -> None:
     Raises:
         ModelError: unknown name, no network, not enough disk, or damaged; one line.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns) as bar:
+    name_column = TextColumn("{task.description}")
+    with Progress(name_column, BarColumn(), DownloadColumn(), TransferSpeedColumn()) as bar:
         task = bar.add_task(name, total=None)
         folder = pull(
             name, progress=lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,8 +1,7 @@
 """The stereo recording of a call: caller left, frontdesk right, 8 kHz, 16 bit.
 
-The media tick only copies 40 ms-sized blocks; a thread writes them a second at a time, so that a slow
-disk never delays a frame. A recording that cannot be written is given up with one log line: the call
-matters more.
+The media tick only copies; a thread writes a second at a time, so that a slow disk never delays a
+frame. A recording that cannot be written is given up with one log line: the call matters more.
 """
 
 import logging
@@ -30,7 +29,6 @@ class StereoRecorder:
         self._filled = 0
         self._file: wave.Wave_write | None = None
         self._failed = False
-        self._submit(self._open)
 
     def write(self, caller: Pcm, ours: Pcm) -> None:
         """Add 20 ms of both sides, each of shape (160,); never blocks."""
@@ -66,19 +64,20 @@ class StereoRecorder:
 
     # --- on the writer's thread ---
 
-    def _open(self) -> None:
+    def _opened(self) -> wave.Wave_write:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = wave.open(str(self.path), "wb")
+        file = wave.open(str(self.path), "wb")  # noqa: SIM115  open until the call ends
         file.setnchannels(2)
         file.setsampwidth(2)
         file.setframerate(RATE_HZ)
-        self._file = file
+        return file
 
     def _append(self, data: bytes) -> None:
-        if self._file is not None:
-            # writeframes, not writeframesraw: the header is right after every block, so that a
-            # recording is playable up to the last second even when the process is killed.
-            self._file.writeframes(data)
+        if self._file is None:  # with the first block: a call never answered leaves no file
+            self._file = self._opened()
+        # writeframes, not writeframesraw: the header is right after every block, so that a
+        # recording is playable up to the last second even when the process is killed.
+        self._file.writeframes(data)
 
     def _close(self) -> None:
         if self._file is not None:
@@ -88,6 +87,8 @@ class StereoRecorder:
 
 class NoRecorder:
     """A call that is not recorded."""
+
+    path = None
 
     def write(self, caller: Pcm, ours: Pcm) -> None:
         """Forget both sides."""

@@ -32,9 +32,7 @@ class Recogniser:
         """See SpeechToText."""
         loop = asyncio.get_running_loop()
         try:
-            heard = await loop.run_in_executor(
-                self._pool, lambda: self._engine.transcribe(pcm, hint=expects.kind.value)
-            )
+            heard = await loop.run_in_executor(self._pool, self._engine.transcribe, pcm)
         except (ModelError, RuntimeError, ValueError) as error:
             raise SpeechError(str(error)) from error
         return Transcription(

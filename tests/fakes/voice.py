@@ -1,4 +1,4 @@
-"""Scripted ends of a call session: a leg, engines, a dialog and a back end that do as they are told."""
+"""Scripted ends of a call session: leg, engines, dialog and back end that do as they are told."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence

@@ -1,7 +1,7 @@
 """A call session on a virtual clock: what a caller does, and what comes of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import numpy as np
@@ -84,7 +84,7 @@ class Rig:
 @asynccontextmanager
 async def call(
     script: list[Sequence[Effect]], *texts: str | None, released: bool = True
-) -> AsyncIterator[Rig]:
+) -> AsyncGenerator[Rig, None]:
     rig = Rig(script, *texts, released=released)
     running = asyncio.ensure_future(rig.session.run())
     await rig.settle()
