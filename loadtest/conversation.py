@@ -219,7 +219,7 @@ class Conversation:
             matched=tuple(match.text for match in understood.heard),
             score=min(scores, default=understood.best_miss),
             start_s=start_s,
-            end_s=max(self._prompt_end_s, start_s) if asked.final else asked.end_s,
+            end_s=asked.end_s if self._sounding else max(self._prompt_end_s, start_s),
         )
 
     def _note_goal(self, understood: Understood) -> None:

@@ -6,6 +6,7 @@ LoadtestError
 ├── VoiceError           the built-in voice cannot say this text
 └── CallFailedError      no call came about, or it broke
     ├── BadTargetError   the SIP URI is not one we can dial
+    ├── BadKeysError     keys that do not exist, or that the far end does not take
     ├── UnreachableError nothing answers at that address
     ├── RefusedError     the far end said no: status, reason, Retry-After
     └── PeerError        the far end misbehaved: an answer we cannot use
@@ -36,6 +37,10 @@ class CallFailedError(LoadtestError):
 
 class BadTargetError(CallFailedError):
     """We were asked to dial something that is not a SIP URI over UDP."""
+
+
+class BadKeysError(CallFailedError):
+    """Keys that do not exist, or that the far end does not take."""
 
 
 class UnreachableError(CallFailedError):

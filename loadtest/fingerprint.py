@@ -12,7 +12,7 @@ Meant for synthetic speech of a known voice: two people saying the same words do
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -37,6 +37,7 @@ _WORST_FRAMES: Final = 12  # 192 ms, about a syllable
 # Distance at which score is 0.5. Measured over the shipped prompts with µ-law, 3% loss and 10 dB of
 # level difference: the right phrase stays under 1.5, the nearest wrong one over 2.8.
 _HALF_DISTANCE: Final = 2.2
+_HOPELESS: Final = 1.25  # half distances on average over the whole path
 _SKIP_WEIGHT: Final = 0.5  # of a speech frame skipped to follow slower speech
 _FAR: Final = np.float32(1e6)
 
@@ -111,19 +112,25 @@ def intonations(text: str) -> tuple[str, ...]:
     return tuple(bare + mark for mark in ".?,")
 
 
-def find(phrase: Phrase, speech: Features) -> Match:
-    """Lay `phrase` into `speech` where it fits best."""
-    best = Match(text=phrase.text, score=0.0, start_s=0.0, end_s=0.0)
-    for variant in phrase.variants:
-        if len(variant) < 2 or len(variant) > 2 * len(speech) - 2:
-            continue  # no sound, or too long to be in there at double speed
-        distance, start, end = _warp(_distances(variant, speech))
-        score = float(0.5 ** (distance / _HALF_DISTANCE))
-        if score > best.score:
-            best = Match(
-                text=phrase.text, score=score, start_s=start * HOP_S, end_s=(end + 1) * HOP_S
+def find(phrases: Sequence[Phrase], speech: Features) -> tuple[Match, ...]:
+    """Lay each phrase into `speech` where it fits best; one match per phrase, in their order."""
+    variants = [
+        (index, variant)
+        for index, phrase in enumerate(phrases)
+        for variant in phrase.variants
+        if 2 <= len(variant) <= 2 * len(speech) - 2  # else no sound, or too long at double speed
+    ]
+    best = [Match(text=phrase.text, score=0.0, start_s=0.0, end_s=0.0) for phrase in phrases]
+    for (index, _), fit in zip(variants, _warp([v for _, v in variants], speech), strict=True):
+        score = float(0.5 ** (fit.distance / _HALF_DISTANCE))
+        if score > best[index].score:
+            best[index] = Match(
+                text=best[index].text,
+                score=score,
+                start_s=fit.start * HOP_S,
+                end_s=(fit.end + 1) * HOP_S,
             )
-    return best
+    return tuple(best)
 
 
 def _trimmed(pcm: Pcm) -> Pcm:
@@ -131,38 +138,73 @@ def _trimmed(pcm: Pcm) -> Pcm:
     return pcm[start:end]
 
 
-def _distances(phrase: Features, speech: Features) -> NDArray[np.float32]:
-    """Euclidean distance of each phrase frame to each speech frame, shape (n, m)."""
-    squares = (phrase**2).sum(axis=1)[:, None] + (speech**2).sum(axis=1)[None]
-    return np.sqrt(np.maximum(squares - 2 * phrase @ speech.T, 0))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fit:
+    distance: float
+    start: int  # speech frames
+    end: int
 
 
-def _warp(cost: NDArray[np.float32]) -> tuple[float, int, int]:
-    """The best path through `cost`: its worst stretch, and the first and last speech frame.
+def _distances(variants: Sequence[Features], speech: Features) -> NDArray[np.float32]:
+    """Euclidean distance of phrase to speech frames, shape (longest, variants, m); 0 beyond."""
+    rows = np.concatenate(variants)
+    squares = (rows**2).sum(axis=1)[:, None] + (speech**2).sum(axis=1)[None]
+    flat = np.sqrt(np.maximum(squares - 2 * rows @ speech.T, 0))
+    cost = np.zeros((max(map(len, variants)), len(variants), len(speech)), dtype=np.float32)
+    at = 0
+    for index, variant in enumerate(variants):
+        cost[: len(variant), index] = flat[at : at + len(variant)]
+        at += len(variant)
+    return cost
+
+
+def _warp(variants: Sequence[Features], speech: Features) -> list[_Fit]:
+    """The best path of each variant through `speech`, all computed side by side.
 
     Steps are (1,1), (1,2) and (2,1) in (phrase, speech), so a row depends only on rows before it
-    and is computed at once.
+    and is computed at once. Longest first, so that those which have ended fall off the end.
     """
-    rows, columns = cost.shape
-    step = np.zeros((rows, columns), dtype=np.int8)
-    candidates = np.empty((3, columns), dtype=np.float32)
-    every = np.arange(columns, dtype=np.intp)
-    before, last = np.full(columns, _FAR), cost[0]
-    for row in range(1, rows):
-        here = cost[row]
-        candidates[:] = _FAR
-        candidates[0, 1:] = last[:-1] + here[1:]
-        candidates[1, 2:] = last[:-2] + here[2:] + _SKIP_WEIGHT * here[1:-1]
-        candidates[2, 1:] = before[:-1] + cost[row - 1, 1:] + here[1:]
-        step[row] = candidates.argmin(axis=0)
-        before, last = last, candidates[step[row], every]
-    return _trace(cost, step, int(last.argmin()))
+    if not variants:
+        return []
+    order = sorted(range(len(variants)), key=lambda index: -len(variants[index]))
+    lengths = [len(variants[index]) for index in order]
+    cost = _distances([variants[index] for index in order], speech)
+    step = np.zeros(cost.shape, dtype=np.int8)
+    totals: list[NDArray[np.float32]] = [cost[0]]
+    before = np.full_like(cost[0], _FAR)
+    for row in range(1, len(cost)):
+        running = sum(length > row for length in lengths)
+        last, here = totals[-1][:running], cost[row, :running]
+        best = np.full_like(here, _FAR)
+        best[:, 1:] = last[:, :-1]
+        skip = last[:, :-2] + np.float32(_SKIP_WEIGHT) * here[:, 1:-1]
+        double = before[:running, :-1] + cost[row - 1, :running, 1:]
+        _take(best[:, 2:], skip, step[row, :running, 2:], 1)
+        _take(best[:, 1:], double, step[row, :running, 1:], 2)
+        best += here
+        totals.append(best)
+        before = last
+    fits: dict[int, _Fit] = {}
+    for place, (index, length) in enumerate(zip(order, lengths, strict=True)):
+        fits[index] = _trace(cost[:length, place], step[:, place], totals[length - 1][place])
+    return [fits[index] for index in range(len(variants))]
 
 
-def _trace(cost: NDArray[np.float32], step: NDArray[np.int8], end: int) -> tuple[float, int, int]:
-    """Walk the path back from `end`; see `_warp`."""
+def _take(
+    best: NDArray[np.float32], other: NDArray[np.float32], step: NDArray[np.int8], kind: int
+) -> None:
+    """Where `other` is less than `best`, take it and note the kind of step, in place."""
+    np.copyto(step, kind, where=other < best)
+    np.minimum(best, other, out=best)
+
+
+def _trace(cost: NDArray[np.float32], step: NDArray[np.int8], totals: NDArray[np.float32]) -> _Fit:
+    """Walk one variant's best path back from its end; see `_warp`."""
+    row, column = len(cost) - 1, int(totals.argmin())
+    end, mean = column, float(totals.min()) / len(cost)
+    if mean > _HOPELESS * _HALF_DISTANCE:  # its worst stretch is no better: not worth walking
+        return _Fit(distance=mean, start=column, end=column)
     along = np.zeros(len(cost), dtype=np.float32)
-    row, column = len(cost) - 1, end
     while True:
         along[row] = cost[row, column]
         if row == 0:
@@ -175,7 +217,6 @@ def _trace(cost: NDArray[np.float32], step: NDArray[np.int8], end: int) -> tuple
             case _:
                 along[row - 1] = cost[row - 1, column]
                 row, column = row - 2, column - 1
-        row, column = max(row, 0), max(column, 0)
     width = min(_WORST_FRAMES, len(along))
     worst = np.convolve(along, np.ones(width, dtype=np.float32) / width, "valid").max()
-    return float(worst), column, end
+    return _Fit(distance=float(worst), start=column, end=end)

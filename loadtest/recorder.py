@@ -40,10 +40,10 @@ class Track:
         self._length = max(self._length, end)
 
     def read(self, start: int, end: int) -> Pcm:
-        """A copy of samples [start, end), silence where nothing was written."""
-        start, end = max(start, 0), max(end, start, 0)
-        part = self._samples[start : min(end, self._length)]
-        return np.pad(part, (0, end - start - part.size))
+        """A copy of samples [start, end), silence where nothing was written, before 0 too."""
+        before = min(max(-start, 0), end - start)
+        part = self._samples[max(start, 0) : max(min(end, self._length), 0)]
+        return np.pad(part, (before, end - start - before - part.size))
 
 
 class Recorder:

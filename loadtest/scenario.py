@@ -16,10 +16,10 @@ goal: [All done]                   # phrases that must have been heard for the c
 """
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import yaml
 
@@ -119,8 +119,7 @@ def load_scenario(path: Path) -> Scenario:
         ScenarioError: with `file:line:`, what is wrong, and what to write instead.
     """
     try:
-        compose: Callable[..., yaml.Node | None] = yaml.compose
-        root = compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        root = _compose(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ScenarioError(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -144,6 +143,11 @@ def load_scenario(path: Path) -> Scenario:
     )
     fields.refuse_others()
     return scenario
+
+
+def _compose(text: str) -> yaml.Node | None:
+    yaml_untyped: Any = yaml
+    return yaml_untyped.compose(text, Loader=yaml.SafeLoader)
 
 
 def _voice(fields: "_Fields | None") -> VoiceSettings:
