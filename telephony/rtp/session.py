@@ -1,0 +1,365 @@
+"""One call's RTP socket: the asyncio shell around the RTP machines.
+
+Datagrams come in on the event loop whenever they come; frames go out and are taken once per 20 ms
+by the media clock. Nothing here awaits after `open`, and nothing that a peer sends raises.
+"""
+
+import asyncio
+import ipaddress
+import logging
+import random
+import socket
+import struct
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from telephony.rtp import KeyNotSentError, PacketError
+from telephony.rtp.dtmf import EventPayload, KeyReceiver, key_payloads
+from telephony.rtp.jitter import Gap, JitterBuffer, JitterStatistics
+from telephony.rtp.latch import Address, SourceLatch
+from telephony.rtp.packet import (
+    SEQUENCE_MODULUS,
+    TIMESTAMP_MODULUS,
+    RtpPacket,
+    is_rtcp,
+    parse,
+)
+from telephony.rtp.plc import Concealer
+from telephony.rtp.ports import PortRange
+from telephony.sip.media import Direction
+from voice.codec import Codec, decode, encode
+from voice.frames import FRAME_SAMPLES, Pcm, silence
+
+logger = logging.getLogger(__name__)
+
+_COMFORT_NOISE: Final = 13  # RFC 3389
+_QUIET_PEAK: Final = 256  # of 32768, -42 dB: a frame with no more can go or come unnoticed
+_MAX_PENDING_KEYS: Final = 64
+_KEY_PAUSE_FRAMES: Final = 3  # 60 ms of audio between two keys, or receivers run them together
+_HEADER: Final = struct.Struct("!BBHII")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RtpStatistics:
+    """Counts since the session opened, of packets unless said otherwise."""
+
+    inbound: JitterStatistics
+    sent: int
+    octets_sent: int  # of payload
+    unsent: int  # the network did not take them
+    unreachable: int  # the peer's host or a router sent them back
+    malformed: int
+    foreign: int  # from other addresses than the one latched on to
+    unexpected: int  # of payload types that were not agreed, or before any agreement
+    rtcp: int  # multiplexed RTCP, not evaluated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Agreement:
+    payload_type: int
+    codec: Codec
+    event_payload_type: int | None
+    direction: Direction
+
+
+def _ignore_key(_key: str) -> None:
+    pass
+
+
+class RtpSession(asyncio.DatagramProtocol):
+    """RTP with one peer: `open`, `connect` whenever something was agreed, `close`.
+
+    Attributes:
+        local_port: the even UDP port bound.
+        on_key: called on the event loop with each key that comes as a telephone event.
+        last_packet_at_s: when the peer was last heard, by `clock`; None before the first packet.
+        last_event_at_s: the same for the packets of keys: a held key sends one every 20 to 50 ms.
+    """
+
+    def __init__(
+        self,
+        *,
+        bound: socket.socket,
+        ports: PortRange,
+        randomness: random.Random,
+        clock: Callable[[], float],
+    ) -> None:
+        """Use `open`."""
+        self.local_port: int = bound.getsockname()[1]
+        self.on_key: Callable[[str], None] = _ignore_key
+        self.last_packet_at_s: float | None = None
+        self.last_event_at_s: float | None = None
+        self._socket = bound
+        self._ports = ports
+        self._clock = clock
+        self._transport: asyncio.BaseTransport | None = None
+        self._agreed: _Agreement | None = None
+        self._latch = SourceLatch()
+        self._jitter = JitterBuffer(is_quiet=self._is_quiet)
+        self._concealer = Concealer()
+        self._keys = KeyReceiver()
+        self._keys_ssrc: int | None = None
+        self._ssrc = randomness.getrandbits(32)
+        self._sequence = randomness.getrandbits(16)
+        self._timestamp = randomness.getrandbits(32)
+        self._marker = True  # the next audio packet is the first of a talk spurt
+        self._outgoing: deque[EventPayload | None] = deque()  # None: a frame of audio in between
+        self._event_timestamp = 0
+        self._sent = self._octets_sent = self._unsent = self._unreachable = 0
+        self._malformed = self._foreign = self._unexpected = self._rtcp = 0
+
+    @classmethod
+    async def open(
+        cls,
+        host: str,
+        ports: PortRange,
+        *,
+        randomness: random.Random | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> "RtpSession":
+        """Bind a free even port of `ports` at the local IP address `host`.
+
+        Args:
+            host: an IP address, "0.0.0.0" for all.
+            ports: lends the port until `close`.
+            randomness: chooses SSRC, first sequence number and timestamp; the system's when None.
+            clock: monotonic seconds.
+
+        Raises:
+            PortsExhaustedError: no port is free.
+            OSError: the address cannot be bound.
+        """
+        bound = ports.bind(host)
+        try:
+            _, session = await asyncio.get_running_loop().create_datagram_endpoint(
+                lambda: cls(
+                    bound=bound,
+                    ports=ports,
+                    randomness=randomness or random.SystemRandom(),
+                    clock=clock,
+                ),
+                sock=bound,
+            )
+        except BaseException:
+            ports.release(bound.getsockname()[1])
+            bound.close()
+            raise
+        return session
+
+    def connect(
+        self,
+        *,
+        remote_host: str,
+        remote_port: int,
+        payload_type: int,
+        codec: str,
+        event_payload_type: int | None,
+        direction: Direction,
+    ) -> None:
+        """Take an agreement, the first or a later one; audio flows as it says from now on.
+
+        Args:
+            remote_host: the peer's IP address; with a name or the address 0.0.0.0 we send
+                nowhere until the peer is heard.
+            remote_port: the peer's port.
+            payload_type: of the audio, both ways.
+            codec: "PCMU" or "PCMA".
+            event_payload_type: of telephone events, None when there are none.
+            direction: who sends, as seen from here.
+
+        Raises:
+            ValueError: another codec.
+        """
+        agreed = _Agreement(
+            payload_type=payload_type,
+            codec=Codec(codec),
+            event_payload_type=event_payload_type,
+            direction=direction,
+        )
+        before, self._agreed = self._agreed, agreed
+        self._latch.agree(_address(remote_host, remote_port))
+        if before is not None and (before.codec, before.direction) != (agreed.codec, direction):
+            self._jitter.reset()
+
+    def close(self) -> None:
+        """Stop at once; the socket closes and its port is given back in the loop's next turn.
+
+        Idempotent; frames and keys that come after it are dropped.
+        """
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
+    @property
+    def statistics(self) -> RtpStatistics:
+        return RtpStatistics(
+            inbound=self._jitter.statistics,
+            sent=self._sent,
+            octets_sent=self._octets_sent,
+            unsent=self._unsent,
+            unreachable=self._unreachable,
+            malformed=self._malformed,
+            foreign=self._foreign,
+            unexpected=self._unexpected,
+            rtcp=self._rtcp,
+        )
+
+    # --- frames -----------------------------------------------------------------------------------
+
+    def receive_frame(self) -> Pcm:
+        """The peer's next 20 ms, shape (160,); concealed when lost, silent when there is nothing.
+
+        Call it once per 20 ms. Do not write to what it returns.
+        """
+        agreed = self._agreed
+        if self._transport is None or agreed is None or not agreed.direction.receives:
+            return silence()
+        payload = self._jitter.pop()
+        if isinstance(payload, Gap):
+            # An empty line fades out like a lost one: speech that breaks off clicks.
+            return self._concealer.conceal()
+        return self._concealer.receive(decode(agreed.codec, payload))
+
+    def send_frame(self, pcm: Pcm) -> None:
+        """Send 20 ms, int16, shape (160,): a frame of time, whether or not anything is sent.
+
+        A key being sent takes the place of audio. On hold, before an agreement and after `close`
+        the frame is dropped.
+        """
+        agreed, destination = self._agreed, self._latch.destination
+        timestamp = self._timestamp
+        self._timestamp = (timestamp + FRAME_SAMPLES) % TIMESTAMP_MODULUS
+        if self._transport is None or agreed is None or destination is None:
+            return
+        if not agreed.direction.sends:
+            self._marker = True
+            return
+        event = self._outgoing.popleft() if self._outgoing else None
+        if event is not None and agreed.event_payload_type is not None:
+            if event.first:
+                self._event_timestamp = timestamp
+            payload_type, at = agreed.event_payload_type, self._event_timestamp
+            self._send(destination, payload_type, at, event.payload, event.first)
+            self._marker = True
+            return
+        payload = encode(agreed.codec, pcm)
+        self._send(destination, agreed.payload_type, timestamp, payload, self._marker)
+        self._marker = False
+
+    def send_key(self, key: str) -> None:
+        """Press a key for 100 ms, after those already waiting; `send_frame` sends it.
+
+        Raises:
+            ValueError: not one of 0-9 * # A-D.
+            KeyNotSentError: no telephone events were agreed, or 64 keys are waiting.
+        """
+        payloads = list(key_payloads(key))
+        if self._agreed is None or self._agreed.event_payload_type is None:
+            raise KeyNotSentError("the peer takes no telephone events")
+        length = len(payloads) + _KEY_PAUSE_FRAMES
+        if len(self._outgoing) + length > _MAX_PENDING_KEYS * length:
+            raise KeyNotSentError(f"{_MAX_PENDING_KEYS} keys are waiting already")
+        self._outgoing.extend(payloads)
+        self._outgoing.extend([None] * _KEY_PAUSE_FRAMES)
+
+    def _send(
+        self, destination: Address, payload_type: int, timestamp: int, payload: bytes, marker: bool
+    ) -> None:
+        second = payload_type | (0x80 if marker else 0)
+        header = _HEADER.pack(0x80, second, self._sequence, timestamp, self._ssrc)
+        self._sequence = (self._sequence + 1) % SEQUENCE_MODULUS
+        try:
+            # Past the transport, which would queue what the network does not take: late audio is
+            # worth nothing, and would delay what comes after it.
+            self._socket.sendto(header + payload, destination)
+        except OSError:
+            self._unsent += 1
+        else:
+            self._sent += 1
+            self._octets_sent += len(payload)
+
+    # --- datagrams --------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is closed: the port may go to another call."""
+        self._transport = None
+        self._ports.release(self.local_port)
+        if exc is not None:
+            logger.warning("RTP socket lost", extra={"port": self.local_port}, exc_info=exc)
+
+    def error_received(self, exc: Exception) -> None:
+        """The peer's host refused a packet, or the network did: the media timeout decides."""
+        self._unreachable += 1
+        logger.debug("RTP not delivered: %s", exc, extra={"port": self.local_port})
+
+    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        """Take whatever came to the port."""
+        try:
+            self._receive(data, addr[:2])
+        except PacketError as error:
+            self._malformed += 1
+            logger.debug("Malformed RTP: %s", error, extra={"port": self.local_port})
+        except Exception:
+            logger.exception("RTP packet not handled", extra={"port": self.local_port})
+
+    def _receive(self, datagram: bytes, sender: Address) -> None:
+        if is_rtcp(datagram):
+            self._rtcp += 1
+            if self._latch.is_source(sender):
+                self.last_packet_at_s = self._clock()
+            return
+        packet = parse(datagram)
+        agreed = self._agreed
+        if agreed is None or not _is_expected(packet.payload_type, agreed):
+            self._unexpected += 1
+            return
+        now_s = self._clock()
+        if packet.payload_type == _COMFORT_NOISE and not self._latch.is_source(sender):
+            self._foreign += 1  # no agreed payload type, so nothing to latch on to
+            return
+        if not self._latch.admit(sender, now_s):
+            self._foreign += 1
+            return
+        self.last_packet_at_s = now_s
+        if not agreed.direction.receives:
+            return
+        if packet.payload_type == agreed.payload_type:
+            self._jitter.put(packet, now_s)
+            return
+        self._jitter.note(packet)
+        if packet.payload_type == agreed.event_payload_type:
+            self._receive_event(packet, now_s)
+
+    def _receive_event(self, packet: RtpPacket, now_s: float) -> None:
+        if packet.ssrc != self._keys_ssrc:
+            self._keys, self._keys_ssrc = KeyReceiver(), packet.ssrc
+        key = self._keys.receive(packet.payload, packet.timestamp)
+        self.last_event_at_s = now_s
+        if key is not None:
+            self.on_key(key)
+
+    def _is_quiet(self, payload: bytes) -> bool:
+        assert self._agreed is not None
+        return int(np.abs(decode(self._agreed.codec, payload)).max()) <= _QUIET_PEAK
+
+
+def _is_expected(payload_type: int, agreed: _Agreement) -> bool:
+    return payload_type in (agreed.payload_type, agreed.event_payload_type, _COMFORT_NOISE)
+
+
+def _address(host: str, port: int) -> Address | None:
+    """Where to send to; None when that is nowhere, or a name, which must not be looked up here."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        logger.warning("RTP waits for a peer given by name", extra={"remote_host": host})
+        return None
+    return None if address.is_unspecified or not port else (str(address), port)
