@@ -82,7 +82,7 @@ class Action:
         for parameter in self.parameters:
             if parameter.name not in arguments:
                 continue
-            value = str(arguments[parameter.name])
+            value = _parameter_text(arguments[parameter.name])
             if parameter.place == "path":
                 path = path.replace(f"{{{parameter.name}}}", quote(value, safe=""))
             else:
@@ -113,6 +113,10 @@ class Catalogue:
     actions: Mapping[str, Action]
     find: Settlement | None = None
     void: Settlement | None = None
+
+
+def _parameter_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def read_catalogue(document: Mapping[str, Any]) -> Catalogue:
