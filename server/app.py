@@ -23,14 +23,13 @@ from models.vad import SileroVad
 from server.actions_port import ActionsPort
 from server.calls import Calls, CallServices
 from server.config import Config
-from server.errors import StartError
 from server.feed import Feed
 from server.flows import find_flow, static_texts
 from server.http import HttpPorts, make_app
 from server.observability import Metrics
 from server.records.records import Records
-from server.speech import Recogniser, Speaker
 from server.sip_door import SipDoor
+from server.speech import Recogniser, Speaker
 from server.web import serving
 from telephony.media_clock import MediaClock
 from voice.plane import MediaPlane
@@ -76,7 +75,7 @@ async def running(config: Config, database_url: str) -> AsyncGenerator[Addresses
     metrics, feed = Metrics(), Feed()
     async with AsyncExitStack() as parts:
         engines = await asyncio.to_thread(_load_engines, config)
-        records = await _open_records(parts, config, database_url)
+        records = await _open_records(parts, config, database_url, metrics)
         actions = await _open_actions(parts, config, database_url, metrics)
         plane = await _start_media(parts, engines.vad, metrics)
         calls = Calls(
@@ -129,9 +128,12 @@ def _log_progress(done: int, of: int) -> None:
         log.info("prompts rendered", extra={"count": of})
 
 
-async def _open_records(parts: AsyncExitStack, config: Config, database_url: str) -> Records:
+async def _open_records(
+    parts: AsyncExitStack, config: Config, database_url: str, metrics: Metrics
+) -> Records:
     records = await Records.open(database_url, config.data_dir / "spool")
     parts.push_async_callback(records.close)
+    metrics.records_spooled.set_function(lambda: records.spooled)
     return records
 
 
@@ -156,11 +158,10 @@ async def _open_actions(
 
 
 async def _start_media(parts: AsyncExitStack, vad: SileroVad, metrics: Metrics) -> MediaPlane:
-    plane = MediaPlane(vad)
-    clock = MediaClock()
+    plane, clock = MediaPlane(vad), MediaClock()
     clock.add(plane.tick)
-    await clock.start()
-    parts.push_async_callback(clock.stop)
+    metrics.watch_clock(clock.lateness)
+    await _background(parts, clock.run(), "media clock")
     return plane
 
 

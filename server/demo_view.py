@@ -23,7 +23,7 @@ class DemoView:
         self._console.print(Text(text, "bold"))
 
     def note(self, text: str) -> None:
-        self._console.print(text)
+        self._console.print(text, soft_wrap=True)
 
     def fault(self, text: str) -> None:
         self._console.print(Text(text, "bold red"))
@@ -56,11 +56,10 @@ class DemoView:
 
     def row(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         """The shop's record before and after the call."""
-        table = Table("order", *(str(key) for key in before if key != "order_number"))
-        for label, order in (("before", before), ("after", after)):
-            style = "bold" if label == "after" else ""
-            cells = (str(value) for key, value in order.items() if key != "order_number")
-            table.add_row(f"{order['order_number']} {label}", *cells, style=style)
+        table = Table("", "before", "after")
+        for key, value in before.items():
+            style = "bold yellow" if value != after[key] else ""
+            table.add_row(key, str(value), str(after[key]), style=style)
         self._console.print(table)
 
     def _understood(self, event: Mapping[str, Any]) -> None:
@@ -73,7 +72,7 @@ class DemoView:
         self._aside(f"{heard} → {told}" if told else heard)
 
     def _line(self, who: str, text: str, style: str) -> None:
-        self._console.print(Text.assemble((f"{who:>9} ", f"bold {style}"), text))
+        self._console.print(Text.assemble((f"{who:>9} ", f"bold {style}"), text), soft_wrap=True)
 
     def _aside(self, text: str, style: str = "dim") -> None:
-        self._console.print(Text(f"          {text}", style))
+        self._console.print(Text(f"          {text}", style), soft_wrap=True)

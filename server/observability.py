@@ -13,7 +13,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -73,6 +73,15 @@ def request_context(given: str | None = None) -> Generator[str, None, None]:
         request_id.reset(token)
 
 
+class TickLateness(Protocol):
+    """What the media clock says of itself."""
+
+    @property
+    def p99_ms(self) -> float: ...
+
+    skipped: int
+
+
 class Metrics:
     """Every metric of the server. Never a caller or a call id as a label."""
 
@@ -80,8 +89,6 @@ class Metrics:
         self.registry = CollectorRegistry()
         # Buckets around what callers feel: 0.3 s is quick, 0.8 s the limit, 2 s is broken.
         delays_s = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 4.0)
-        # Buckets around the tick's own length, 20 ms.
-        ticks_s = (0.001, 0.002, 0.005, 0.010, 0.020, 0.050, 0.100, 0.500)
 
         def counter(name: str, about: str, *labels: str) -> Counter:
             return Counter(f"frontdesk_{name}", about, labels, registry=self.registry)
@@ -89,9 +96,10 @@ class Metrics:
         def histogram(name: str, about: str, buckets: tuple[float, ...]) -> Histogram:
             return Histogram(f"frontdesk_{name}", about, registry=self.registry, buckets=buckets)
 
-        self.calls_active = Gauge(
-            "frontdesk_calls_active", "Calls that are up", registry=self.registry
-        )
+        def gauge(name: str, about: str) -> Gauge:
+            return Gauge(f"frontdesk_{name}", about, registry=self.registry)
+
+        self.calls_active = gauge("calls_active", "Calls that are up")
         self.calls = counter("calls", "Calls ended, by why", "end_reason")
         self.calls_refused = counter("calls_refused", "Calls not taken, by why", "cause")
         self.turns = counter(
@@ -102,7 +110,11 @@ class Metrics:
         self.endpointing = histogram("endpointing_seconds", "Quiet waited before a turn", delays_s)
         self.decode = histogram("decode_seconds", "Recognition of one utterance", delays_s)
         self.respond = histogram("respond_seconds", "Understood to first audio", delays_s)
-        self.tick_late = histogram("media_tick_late_seconds", "Lateness of the media tick", ticks_s)
-        self.records_spooled = Gauge(
-            "frontdesk_records_spooled", "Records waiting on disk", registry=self.registry
-        )
+        self.tick_late = gauge("media_tick_late_p99_seconds", "Lateness of the media tick, p99")
+        self.ticks_skipped = gauge("media_ticks_skipped", "Media ticks left out after stalls")
+        self.records_spooled = gauge("records_spooled_bytes", "Records that wait on disk")
+
+    def watch_clock(self, lateness: TickLateness) -> None:
+        """Export how punctual the media clock is."""
+        self.tick_late.set_function(lambda: lateness.p99_ms / 1000)
+        self.ticks_skipped.set_function(lambda: lateness.skipped)
