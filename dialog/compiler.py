@@ -21,7 +21,7 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "question": ("yes", "no"),
     "set": (),
     "forget": (),
-    "retry": ("attempts", "otherwise"),
+    "retry": ("say", "attempts", "otherwise"),
     "call": ("with",),
     "start": ("with",),
     "end": (),
@@ -220,7 +220,8 @@ class _Task:
         if "otherwise" not in step:
             step.at.fail("'retry' has no 'otherwise': what happens when the attempts are used up?")
         attempts = step["attempts"].integer(1, 10) if "attempts" in step else 3
-        position = self.emit(steps.Retry(slot=slot, attempts=attempts, ask_at=0))
+        say = self._scope.use_template(step["say"]) if "say" in step else None
+        position = self.emit(steps.Retry(slot=slot, say=say, attempts=attempts, ask_at=0))
         self._going_back.append((position, slot, step.at))
         self.block(step["otherwise"])
 

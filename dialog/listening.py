@@ -19,6 +19,7 @@ from dialog.state import Waiting
 from dialog.understand import Band, Decision, IntentClassifier, decide, rank
 
 _CHOSEN: Final = 0.5  # of what two intents share: enough to tell which of the two was meant
+_MOST_REFUSALS: Final = 4  # of one slot's value, before a person takes over
 _ENDS_AT: Final = 2  # the second time that nothing is understood at all, the call ends
 # "The second one" is the second: what is plain goes before what may be a pronoun.
 _ORDINALS: Final = (
@@ -120,7 +121,7 @@ class Listener:
 
     def _filled(self, name: str, filled: Filled, said: CallerSaid | None) -> None:
         run = self._run
-        run.set_slot(name, filled.value)
+        run.set_slot(name, filled.value, filled.others)
         values = {name: filled.value}
         if said and run.flow.slots[name].type is not SlotType.ADDRESS and run.state.intent:
             task = run.flow.intents[run.state.intent].task
@@ -150,8 +151,8 @@ class Listener:
         refused = {*run.state.rejected.get(name, ()), value}
         found = fill(run.flow.slots[name], said.hypotheses, rejected=refused, former=value)
         if found and found.value != value:
-            run.reject(name)
-            self._filled(name, found, None)
+            if not self._refused_too_often():
+                self._filled(name, found, None)
         elif answer and not self._digressed(said):
             self.yes_no(answer.yes)
         elif not answer and not self._digressed(said):
@@ -256,9 +257,20 @@ class Listener:
             return
         if yes:
             run.go_on()
-        else:
-            run.reject(run.state.awaits)
-        run.run()
+            run.run()
+        elif not self._refused_too_often():
+            run.run()
+
+    def _refused_too_often(self) -> bool:
+        """Take back the value to be confirmed; after a few times a person takes over: True."""
+        run = self._run
+        name = run.state.awaits
+        count = run.state.refusals.get(name, 0) + 1
+        run.update(refusals={**run.state.refusals, name: count})
+        run.reject(name)
+        if count >= _MOST_REFUSALS:
+            self._call_in("no_match")
+        return count >= _MOST_REFUSALS
 
     def choose(self, index: int) -> None:
         """The caller wants one of the intents that were offered."""

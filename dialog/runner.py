@@ -4,7 +4,7 @@ A Runner lives for one event: it takes a state, is told what to do, and leaves a
 effects. It understands nothing; dialog/listening.py does.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -143,15 +143,23 @@ class Runner:
 
     # --- values -----------------------------------------------------------------------------------
 
-    def set_slot(self, name: str, value: str) -> None:
-        """Give a slot its value; what depends on another value of it is forgotten."""
+    def set_slot(self, name: str, value: str, others: tuple[str, ...] = ()) -> None:
+        """Give a slot its value; what depends on another value of it is forgotten.
+
+        Args:
+            others: what else may have been said, for when the value turns out to be wrong.
+        """
         if self.state.slots.get(name) != value:
             self.forget(each.name for each in self.flow.slots.values() if name in each.depends_on)
-        self.update(slots={**self.state.slots, name: value})
+        self.update(
+            slots={**self.state.slots, name: value}, others={**self.state.others, name: others}
+        )
 
-    def forget(self, names: Any) -> None:
+    def forget(self, names: Iterable[str]) -> None:
         gone = set(names)
-        self.update(slots={key: each for key, each in self.state.slots.items() if key not in gone})
+        kept = {key: each for key, each in self.state.slots.items() if key not in gone}
+        others = {key: each for key, each in self.state.others.items() if key not in gone}
+        self.update(slots=kept, others=others)
 
     def reject(self, name: str) -> None:
         """The slot's value was wrong: forget it, and prefer any other from now on."""
@@ -181,16 +189,22 @@ class Runner:
             if not slot.keep or any(f" {each} " in f" {said} " for each in slot.forget_when_said):
                 self.forget([slot.name])
                 self.update(rejected={**self.state.rejected, slot.name: ()})
+                self.update(refusals={**self.state.refusals, slot.name: 0})
         self.update(intent=intent, frames=(Frame(task=task, position=0),), utterance="")
         return self.fill_from(words, task)
 
     def digress(self, intent: str, words: list[str]) -> dict[str, str]:
         """Put aside what is being done, to offer it again, and start something else."""
         parked = tuple(each for each in self.state.parked if each.intent != intent)
-        if self.state.intent:
+        # Before a first answer, what was begun was probably not what the caller had asked for.
+        if self.state.intent and self._answered(self.state.intent):
             parked = (*parked, Parked(intent=self.state.intent, frames=self.state.frames))
         self.update(parked=parked[-_MOST_PARKED:])
         return self.begin(intent, words)
+
+    def _answered(self, intent: str) -> bool:
+        task = self.flow.intents[intent].task
+        return any(slot.name in self.state.slots for slot in self.flow.slots_of(task))
 
     def resume(self) -> None:
         """Go on with what was put aside last."""
@@ -307,11 +321,18 @@ class Runner:
         self.go_on()
 
     def _retry(self, step: steps.Retry) -> None:
+        if others := self.state.others.get(step.slot):
+            self.reject(step.slot)
+            self.set_slot(step.slot, others[0], others[1:])
+            self.go_on(step.ask_at)
+            return
         frame = self.state.frames[-1]
         # For the whole call: starting over must not give a guesser new attempts.
         place = f"{frame.task}.{step.slot}"
         count = self.state.attempts.get(place, 0) + 1
         self.update(attempts={**self.state.attempts, place: count})
+        if step.say:
+            self.say(step.say)
         self.reject(step.slot)
         self.go_on(step.ask_at if count < step.attempts else None)
 

@@ -21,15 +21,18 @@ from dialog.plan import Slot, SlotType
 
 _SHARPNESS: Final = 4.0  # per unit of mean log-probability: a likely reading outvotes, never drowns
 _BY_RANK: Final = 0.98  # between hypotheses of equal probability the earlier one wins
+_ALSO_LIKELY: Final = 0.15  # share of the best value's votes that makes another worth a try
+_MOST_OTHERS: Final = 2  # tried at the back end without asking: few, or it would be guessing
 _NEAR_CUE: Final = 3  # words between "order" and its number: "order, the number is four …"
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A slot's value, and its share of the votes, 0 to 1."""
+    """A slot's value, its share of the votes, 0 to 1, and what else may have been said."""
 
     value: str
     score: float
+    others: tuple[str, ...] = ()
 
 
 def weights(hypotheses: Sequence[Hypothesis]) -> list[float]:
@@ -62,9 +65,10 @@ def fill(
             votes[found.value] = votes.get(found.value, 0.0) + weight * math.exp(-found.cost)
     if not votes:
         return None
-    fresh = [value for value in votes if value not in rejected]
-    value = max(fresh or votes, key=lambda each: votes[each])
-    return Filled(value, min(1.0, votes[value]))
+    ranked = sorted(votes, key=lambda each: -votes[each])
+    value, *others = [each for each in ranked if each not in rejected] or ranked[:1]
+    likely = [each for each in others if votes[each] >= _ALSO_LIKELY * votes[value]]
+    return Filled(value, min(1.0, votes[value]), tuple(likely[:_MOST_OTHERS]))
 
 
 def fill_from_keys(slot: Slot, digits: str) -> Filled | None:

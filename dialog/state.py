@@ -66,9 +66,11 @@ class State:
     utterance: str = ""  # the words they were found in, whose slots are filled after a yes
     pending: str | None = None  # a command given while an action ran
     slots: Mapping[str, str] = field(default_factory=_nothing)
+    others: Mapping[str, tuple[str, ...]] = field(default_factory=_nothing)  # also heard, of a slot
     rejected: Mapping[str, tuple[str, ...]] = field(default_factory=_nothing)
     facts: Mapping[str, Any] = field(default_factory=_nothing)
     attempts: Mapping[str, int] = field(default_factory=_nothing)  # of each retry, for the call
+    refusals: Mapping[str, int] = field(default_factory=_nothing)  # of a slot at its confirmation
     no_input: int = 0  # in a row, in this state
     no_match: int = 0  # in a row, in this state
     given_up: int = 0  # times a person was called in because nothing was understood
@@ -111,8 +113,13 @@ def _typed(raw: Any) -> dict[str, Any]:
             for each in values["parked"]
         ),
         "options": tuple(values["options"]),
-        "rejected": {name: tuple(each) for name, each in values["rejected"].items()},
+        "others": _tuples(values["others"]),
+        "rejected": _tuples(values["rejected"]),
     }
+
+
+def _tuples(raw: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(each) for name, each in raw.items()}
 
 
 def _frames(raw: list[dict[str, Any]]) -> tuple[Frame, ...]:

@@ -79,9 +79,14 @@ class Forget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Refuse the slot's value and ask again; goes on when the attempts are used up."""
+    """The slot's value was wrong: take what else was heard, else ask again, as often as allowed.
+
+    `say` is said before asking, not before trying what else was heard. Goes on when the attempts
+    are used up.
+    """
 
     slot: str
+    say: str | None
     attempts: int
     ask_at: int
 

@@ -14,8 +14,8 @@
 
 An action with one result always gives it; with a list, they are given in turn. A turn is `say` (a
 text, or a list for n-best), `keys`, `silence: true` or `interrupt` (what was heard). `expect` takes
-`says` (all of these texts are part of what is said), `never_says`, `performs`, `asks` (the kind of
-answer waited for), `band`, `intent` and `ended` (the reason).
+`says` (all of these texts are part of what is said), `never_says`, `performs` (every action, in turn;
+a list when one comes twice), `asks` (the kind of answer waited for), `band`, `intent` and `ended`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ from dialog.understand import IntentClassifier
 
 _KINDS: Final = ("say", "keys", "silence", "interrupt")
 _EXPECTATIONS: Final = ("says", "never_says", "performs", "asks", "band", "intent", "ended")
-_WORSE: Final = 0.5  # log-probability that each hypothesis of a list lies below the one before
+_WORSE: Final = 0.2  # log-probability that each hypothesis of a list lies below the one before
 
 
 class ConversationError(AssertionError):
@@ -268,7 +268,8 @@ def _differs(what: str, wanted: Any, found: Any) -> str | None:
 
 def _unlike(wanted: Any, performed: list[PerformAction]) -> str | None:
     """Compare the actions, in order; only the arguments that are written are compared."""
-    expected = list(cast(Mapping[str, Any], wanted or {}).items())
+    several = cast(list[Mapping[str, Any]], wanted if isinstance(wanted, list) else [wanted or {}])
+    expected = [each for actions in several for each in actions.items()]
     names = [each.name for each in performed]
     if names != [name for name, _ in expected]:
         return f"expected the actions {[name for name, _ in expected]}, but they are {names}"
