@@ -1,0 +1,1 @@
+"""Engines and their lifecycle: the catalogue of models, speech in, speech out, understanding."""

@@ -110,8 +110,9 @@ def finish(samples: Samples, rate_hz: int, timings: Sequence[Timing]) -> Speech:
     if len(loud) == 0:
         return SILENT
     begin = max(0, int(loud[0]) * _BLOCK - round(LEAD_S * RATE_HZ))
-    end = min(len(narrow), (int(loud[-1]) + 1) * _BLOCK + round(TAIL_S * RATE_HZ))
-    spans = _apart(timings, begin / RATE_HZ, int(loud[-1] + 1) * _BLOCK / RATE_HZ)
+    sound_end = min(len(narrow), (int(loud[-1]) + 1) * _BLOCK)
+    end = min(len(narrow), sound_end + round(TAIL_S * RATE_HZ))
+    spans = _apart(timings, begin / RATE_HZ, sound_end / RATE_HZ)
     words = tuple(
         Word(text, start_s - begin / RATE_HZ, _sounding_end(loud, start_s, end_s) - begin / RATE_HZ)
         for text, start_s, end_s in spans

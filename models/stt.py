@@ -32,9 +32,6 @@ from models.utterance import Utterance, windows
 ENGINE_HZ: Final = 16_000
 _FRAMES_PER_S: Final = 100  # mel frames
 
-MIN_UTTERANCE_S: Final = 0.1
-"""Shorter audio holds no word; the answer is empty."""
-
 MAX_UTTERANCE_S: Final = 60.0
 """Only the last minute of a longer utterance is transcribed: time stays bounded."""
 

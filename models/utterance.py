@@ -15,6 +15,9 @@ from models.speech import RATE_HZ, Pcm
 
 _FRAME: Final = RATE_HZ // 50  # 20 ms
 
+MIN_UTTERANCE_S: Final = 0.1
+"""Shorter audio holds no word."""
+
 SILENCE_DBFS: Final = -52.0
 """RMS of a 20 ms frame; a call whose loudest frame is below it has nobody speaking."""
 
@@ -43,8 +46,10 @@ class Utterance:
     @classmethod
     def of(cls, pcm: Pcm) -> Self | None:
         """The utterance in the audio, or None where there is none."""
+        if len(pcm) < MIN_UTTERANCE_S * RATE_HZ:
+            return None
         levels = _levels_dbfs(pcm)
-        if len(levels) == 0 or levels.max() < SILENCE_DBFS:
+        if levels.max() < SILENCE_DBFS:
             return None
         active = np.flatnonzero(levels > max(SILENCE_DBFS, levels.max() - _BELOW_PEAK_DB))
         if len(active) * _FRAME < _SPOKEN_MIN_S * RATE_HZ or _steady(levels[active]):
