@@ -33,7 +33,8 @@ def over_the_telephone(pcm: Pcm, rng: np.random.Generator) -> Pcm:
     x = pcm.astype(np.float64) / 32768 + rng.standard_normal(len(pcm)) * 10 ** (-58 / 20)
     size = np.log1p(255.0 * np.abs(np.clip(x, -1.0, 1.0))) / np.log1p(255.0)
     code: NDArray[np.float64] = np.rint(size * 127.0) / 127.0
-    return np.round(np.sign(x) * np.expm1(code * np.log(256.0)) / 255.0 * 32767).astype(np.int16)
+    back: NDArray[np.float64] = np.sign(x) * np.expm1(code * np.log(256.0)) / 255.0
+    return np.rint(back * 32767.0).astype(np.int16)
 
 
 def word_errors(said: str, heard: str) -> int:
