@@ -87,7 +87,7 @@ class PiperVoice:
 
     def stream(self, text: str) -> Iterator[Speech]:
         """Speak `text` in parts, the first of them short; same errors as `render`."""
-        return self._parts(clauses(clean_text(text)))
+        yield from self._parts(clauses(clean_text(text)))
 
     def _parts(self, texts: Sequence[str]) -> Iterator[Speech]:
         for index, text in enumerate(texts):
