@@ -10,7 +10,7 @@ plays the frame at the *play point* and moves it on. Three rules place the play 
   by just what was missing. When the next packet comes in time, what it was to follow is lost, and
   the play point moves on as if the line had never been dry.
 - Otherwise the delay follows the target by one frame at a time, left out or added, where the caller
-  is quiet; in speech only when it is far from it.
+  is quiet; in speech only when far too much is buffered, or packets are coming too late.
 
 The target is the spread of the arrivals plus one frame: it jumps up with late packets and sinks
 slowly. How much delay there really is, each packet shows: the audio between the play point and it,
@@ -39,7 +39,6 @@ _MAX_SEGMENTS: Final = 128  # a flood of tiny packets ends here
 _CONCEALED_TICKS: Final = 5  # 100 ms of a dry line count as loss, after that as silence
 _DEPTH_WINDOW: Final = 50  # packets: the delay is the least of the last 1 to 2 s
 _TOO_MUCH: Final = 3 * FRAME_SAMPLES  # so much beyond the target is also cut out of speech
-_TOO_LITTLE: Final = 2 * FRAME_SAMPLES  # so much under it is also made up for in speech
 _RESIZE_TICKS: Final = 10  # speech loses or gains at most one frame in 200 ms
 
 
@@ -123,6 +122,7 @@ class JitterBuffer:
         self._dry = 0  # ticks the line has been dry
         self._paused = False  # the sender says it has no audio: comfort noise or a key
         self._since_resize = 0  # ticks
+        self._late_at_resize = 0
         self._late = self._concealed = self._skipped = 0
 
     @property
@@ -343,13 +343,13 @@ class JitterBuffer:
         rested = self._since_resize >= _RESIZE_TICKS
         if surplus > FRAME_SAMPLES and rested and (quiet or surplus > _TOO_MUCH):
             self._skip_frame()
-        elif surplus < 0 and (quiet or (rested and surplus < -_TOO_LITTLE)):
+        elif surplus < 0 and (quiet or (rested and self._late > self._late_at_resize)):
             return self._add_frame(quiet=quiet)
         return None
 
     def _add_frame(self, *, quiet: bool) -> Gap:
         self._depth.shift(FRAME_SAMPLES)
-        self._since_resize = 0
+        self._note_resize()
         if quiet:
             return Gap.EMPTY
         self._concealed += 1
@@ -359,6 +359,10 @@ class JitterBuffer:
         self._point += FRAME_SAMPLES
         self._played = self._point
         self._skipped += 1
-        self._since_resize = 0
         self._discard_played()
         self._depth.shift(-FRAME_SAMPLES)
+        self._note_resize()
+
+    def _note_resize(self) -> None:
+        self._since_resize = 0
+        self._late_at_resize = self._late

@@ -113,27 +113,21 @@ def serialise(packet: RtpPacket) -> bytes:
     Raises:
         ValueError: a field does not fit its place.
     """
-    first = _VERSION << 6
-    rest = b""
-    if packet.csrcs:
-        if len(packet.csrcs) > 15:
-            raise ValueError(f"{len(packet.csrcs)} CSRCs, at most 15 fit")
-        first |= len(packet.csrcs)
-        rest = struct.pack(f"!{len(packet.csrcs)}I", *packet.csrcs)
-    if packet.extension is not None:
-        words, odd = divmod(len(packet.extension.data), 4)
-        if odd:
-            raise ValueError("a header extension is a whole number of 32-bit words")
-        first |= _EXTENDED
-        rest += _EXTENSION.pack(packet.extension.profile, words) + packet.extension.data
-    if not 0 <= packet.payload_type < 128:
-        raise ValueError(f"payload type {packet.payload_type} is not in 0-127")
+    extension = packet.extension
+    if not 0 <= packet.payload_type < 128 or len(packet.csrcs) > 15:
+        raise ValueError("a payload type is 0-127, and at most 15 CSRCs fit")
+    if extension is not None and len(extension.data) % 4:
+        raise ValueError("a header extension is a whole number of 32-bit words")
+    first = _VERSION << 6 | (_EXTENDED if extension is not None else 0) | len(packet.csrcs)
     second = packet.payload_type | (_MARKER if packet.marker else 0)
     try:
         header = _HEADER.pack(first, second, packet.sequence, packet.timestamp, packet.ssrc)
+        header += struct.pack(f"!{len(packet.csrcs)}I", *packet.csrcs)
+        if extension is not None:
+            header += _EXTENSION.pack(extension.profile, len(extension.data) // 4) + extension.data
     except struct.error as error:
         raise ValueError(f"a header field does not fit: {error}") from error
-    return header + rest + packet.payload
+    return header + packet.payload
 
 
 def unwrap(value: int, *, near: int, modulus: int) -> int:
