@@ -7,15 +7,12 @@ make one of its own; what requests mean for the call is call.py's business.
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 from telephony.sip.errors import DialogError
 from telephony.sip.headers import MAGIC_COOKIE, CSeq, NameAddress
-from telephony.sip.message import Headers, Request
+from telephony.sip.message import MAX_FORWARDS, Headers, Request
 from telephony.sip.outputs import Address, DialogId
 from telephony.sip.uri import Uri, bracketed
-
-MAX_FORWARDS: Final = 70  # §8.1.1.6
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,7 +95,7 @@ class Dialog:
         host, port = self.local
         via = f"SIP/2.0/UDP {bracketed(host)}:{port};branch={MAGIC_COOKIE}{branch};rport"
         own = [("Via", via), *(("Route", route) for route in routes)]
-        own += [("Max-Forwards", str(MAX_FORWARDS)), ("From", self.local_party)]
+        own += [("Max-Forwards", MAX_FORWARDS), ("From", self.local_party)]
         own += [("To", self.remote_party), ("Call-ID", self.id.call_id)]
         own += [("CSeq", str(CSeq(number=self.local_sequence, method=method)))]
         return Request(method=method, uri=uri, headers=Headers([*own, *fields]))

@@ -32,6 +32,8 @@ KNOWN_METHODS: Final = frozenset(
     }
 )
 
+MAX_FORWARDS: Final = "70"  # of requests of our own (RFC 3261 §8.1.1.6)
+
 REASONS: Final = {
     100: "Trying",
     180: "Ringing",

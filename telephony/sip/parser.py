@@ -21,7 +21,7 @@ from telephony.sip.message import KNOWN_METHODS, AnyMessage, Message, Request, R
 from telephony.sip.uri import parse_uri
 
 MAX_FIELDS: Final = 256  # header fields in one message; far more than any real one, cheap to refuse
-MAX_FORWARDS: Final = 255
+HIGHEST_FORWARDS: Final = 255  # §20.22
 
 _REQUEST_LINE: Final = re.compile(rf"({TOKEN}) ([^ \t]+) (SIP/[0-9]+\.[0-9]+)", re.IGNORECASE)
 _STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9][0-9]) (.*)", re.IGNORECASE)
@@ -177,7 +177,7 @@ def _check_call_id(message: Message) -> None:
 def _check_max_forwards(message: Message) -> None:
     value = message.headers.get("Max-Forwards")
     if value is not None:
-        parse_number(value, maximum=MAX_FORWARDS)
+        parse_number(value, maximum=HIGHEST_FORWARDS)
 
 
 def _check_date(message: Message) -> None:

@@ -10,7 +10,14 @@ from typing import Final, TypeAlias
 
 from telephony.sip.deadlines import Deadlines
 from telephony.sip.headers import MAGIC_COOKIE, CSeq
-from telephony.sip.message import Headers, Request, Response, respond, serialise
+from telephony.sip.message import (
+    MAX_FORWARDS,
+    Headers,
+    Request,
+    Response,
+    respond,
+    serialise,
+)
 from telephony.sip.outputs import Address, Output, Transmit
 from telephony.sip.statistics import EndpointStatistics
 from telephony.sip.transaction import Action, Event, Kind, State, Timer, Transaction, Trigger
@@ -315,8 +322,7 @@ def refusal_ack(invite: Request, response: Response) -> Request:
     """The ACK for a refusal of an INVITE: part of its transaction (§17.1.1.3)."""
     fields = [("Via", str(invite.via))]
     fields += [("Route", value) for value in invite.headers.get_all("Route")]
-    for name in ("Max-Forwards", "From", "Call-ID"):
-        fields.append((name, invite.headers.get(name) or ""))
-    fields.append(("To", response.headers.get("To") or ""))
+    fields += [("Max-Forwards", MAX_FORWARDS), ("From", invite.headers.get("From") or "")]
+    fields += [("To", response.headers.get("To") or ""), ("Call-ID", invite.call_id)]
     fields.append(("CSeq", str(CSeq(number=invite.cseq.number, method="ACK"))))
     return Request(method="ACK", uri=invite.uri, headers=Headers(fields))
