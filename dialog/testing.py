@@ -14,8 +14,8 @@
 
 An action with one result always gives it; with a list, they are given in turn. A turn is `say` (a
 text, or a list for n-best), `keys`, `silence: true` or `interrupt` (what was heard). `expect` takes
-`says` (all of these texts are part of what is said), `never_says`, `performs` (every action, in turn;
-a list when one comes twice), `asks` (the kind of answer waited for), `band`, `intent` and `ended`.
+`says` (all of these are part of what is said), `never_says`, `performs` (every action, in order; a
+list when one comes twice), `asks` (the kind of answer waited for), `band`, `intent` and `ended`.
 """
 
 from collections.abc import Mapping, Sequence

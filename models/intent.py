@@ -28,6 +28,7 @@ from scipy.sparse import hstack  # pyright: ignore[reportUnknownVariableType]
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
+from threadpoolctl import threadpool_limits
 
 _log: Final = logging.getLogger(__name__)
 
@@ -118,16 +119,22 @@ def train_intents(
     if not examples or min(map(len, examples.values())) < 2:
         raise IntentExamplesError("training takes an intent or more, each with 2 sentences or more")
     if cache_dir is None:
-        return IntentEngine(_train(examples))
+        return IntentEngine(_train_alone(examples))
     path = cache_dir / f"intent-{_fingerprint(examples)}.npz"
     weights = _load(path)
     if weights is None:
-        weights = _train(examples)
+        weights = _train_alone(examples)
         _save(path, weights)
     return IntentEngine(weights)
 
 
 # --- training -------------------------------------------------------------------------------------
+
+
+def _train_alone(examples: Mapping[str, Sequence[str]]) -> _Weights:
+    """Train on one core: arrays this small gain nothing from more, and calls may need them."""
+    with threadpool_limits(1):
+        return _train(examples)
 
 
 def _train(examples: Mapping[str, Sequence[str]]) -> _Weights:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _TOKEN: Final = re.compile(r"[^\W_]+(?:['’.][^\W_]+)*")
+_ASSENT: Final = re.compile(r"\b(?:uh|mm|mhm|um)[ -]?(?:huh|hmm?)\b")  # two hesitations make a yes
 _THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 HESITATIONS: Final = frozenset({"uh", "um", "uhm", "er", "erm", "ah", "hm", "hmm", "mm", "well"})
@@ -25,7 +26,7 @@ def words_of(text: str) -> list[Word]:
 
     A recogniser may write "4,815", "forty-eight" or "p.m."; they come out as 4815, forty eight, pm.
     """
-    text = _THOUSANDS.sub("", text.lower())
+    text = _ASSENT.sub("uhhuh", _THOUSANDS.sub("", text.lower()))
     found: list[Word] = []
     for match in _TOKEN.finditer(text):
         word = match.group().replace("’", "'").replace(".", "")

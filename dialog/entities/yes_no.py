@@ -12,7 +12,7 @@ _YES: Final = tuple(
         *("correct", "that's correct", "that is correct", "that's right", "that is right", "right"),
         *("sure", "of course", "ok", "okay", "absolutely", "definitely", "exactly", "affirmative"),
         *("indeed", "please do", "go ahead", "please", "it is", "i do", "that's it", "that's fine"),
-        *("fine", "sounds good", "sounds right", "perfect", "uh huh", "mm hmm", "uhhuh", "mhm"),
+        *("fine", "sounds good", "sounds right", "perfect", "uhhuh", "mhm"),
         *("why not", "all right", "alright", "good", "that's good", "that's mine", "you got it"),
         *("it's right", "it's correct", "it is right", "it is correct", "that's the one"),
         *("that would be great", "that would be good", "great", "certainly", "do it", "i would"),

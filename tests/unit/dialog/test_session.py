@@ -1,0 +1,202 @@
+"""A dialog is deterministic: the same events give the same effects, keys and snapshots."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from dialog.engine import start, step
+from dialog.events import (
+    ActionEnded,
+    ActionStatus,
+    CallerKeyed,
+    CallerSaid,
+    CallStarted,
+    EndCall,
+    Expects,
+    Hypothesis,
+    PerformAction,
+    Speak,
+)
+from dialog.flow import load_flow
+from dialog.runner import FlowLoopError
+from dialog.session import Dialog
+from dialog.state import State, StateError
+
+_ORDERS = Path(__file__).parents[3] / "dialog" / "flows" / "orders.yaml"
+_FLOW = load_flow(_ORDERS)
+
+
+class Scripted:
+    """Ranks by a table; what is not in it is out of scope."""
+
+    def __init__(self, **scores: tuple[float, float]) -> None:
+        self._scores = scores
+
+    def rank(self, text: str) -> Sequence[tuple[str, float]]:
+        change, status = self._scores.get(text.replace(" ", "_"), (0.0, 0.0))
+        return [("change_address", change), ("order_status", status)]
+
+
+_CLASSIFIER = Scripted(
+    change=(0.9, 0.0), status=(0.0, 0.9), likely=(0.5, 0.1), either=(0.4, 0.38), one_of=(0.5, 0.4)
+)
+
+
+def _said(*texts: str) -> CallerSaid:
+    return CallerSaid(hypotheses=tuple(Hypothesis(text=text) for text in texts))
+
+
+def _dialog() -> Dialog:
+    dialog = Dialog(_FLOW, _CLASSIFIER, "call-7", facts={"caller": "+15550100"})
+    dialog.receive(CallStarted())
+    return dialog
+
+
+def _speech(effects: Sequence[object]) -> str:
+    return " ".join(each.text for each in effects if isinstance(each, Speak))
+
+
+def _looking_up() -> tuple[Dialog, PerformAction]:
+    dialog = _dialog()
+    dialog.receive(_said("status"))
+    action = dialog.receive(_said("four eight one five"))[0]
+    assert isinstance(action, PerformAction)
+    return dialog, action
+
+
+def _found(action: PerformAction) -> ActionEnded:
+    return ActionEnded(
+        name=action.name,
+        key=action.key,
+        status=ActionStatus.SUCCEEDED,
+        result={"order_number": "4815", "postcode": "90210", "status": "shipped", "eta": None},
+    )
+
+
+def test_idempotency_key_is_call_turn_and_number() -> None:
+    _, action = _looking_up()
+    assert action.key == "call-7:3:0"
+
+
+def test_step_leaves_its_state_as_it_was_and_can_be_made_again() -> None:
+    dialog = _dialog()
+    before = dialog.state
+    tried = [step(_FLOW, before, _said("status"), _CLASSIFIER) for _ in range(2)]
+    assert tried[0] == tried[1]
+    assert dialog.state is before
+    assert before == State.from_json(before.to_json())
+
+
+def test_call_goes_on_from_its_snapshot() -> None:
+    dialog, action = _looking_up()
+    restored = Dialog(_FLOW, _CLASSIFIER, "call-7", state=State.from_json(dialog.state.to_json()))
+    assert restored.expects == dialog.expects
+    assert restored.receive(_found(action)) == dialog.receive(_found(action))
+
+
+def test_snapshot_of_another_version_is_refused() -> None:
+    other = load_flow(_ORDERS.read_text(encoding="utf-8") + "# changed\n")
+    with pytest.raises(StateError, match="the snapshot is of orders@"):
+        Dialog(other, _CLASSIFIER, "call-7", state=_dialog().state)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"call_id": 1}', "null"])
+def test_text_that_is_no_snapshot_is_refused(text: str) -> None:
+    with pytest.raises(StateError):
+        State.from_json(text)
+
+
+def test_ending_of_an_action_counts_once() -> None:
+    dialog, action = _looking_up()
+    assert "postcode" in _speech(dialog.receive(_found(action)))
+    before = dialog.expects
+    assert dialog.receive(_found(action)) == ()
+    assert dialog.expects == before
+
+
+def test_ending_of_another_action_is_ignored() -> None:
+    dialog, action = _looking_up()
+    other = ActionEnded(name=action.name, key="call-7:1:0", status=ActionStatus.REFUSED)
+    assert dialog.receive(other) == ()
+    assert dialog.expects.kind is Expects.NOTHING
+
+
+def test_agent_asked_for_while_an_action_runs_comes_after_it() -> None:
+    dialog, action = _looking_up()
+    assert dialog.receive(_said("agent")) == ()
+    effects = dialog.receive(_found(action))
+    assert [each.name for each in effects if isinstance(each, PerformAction)] == [
+        "request_callback"
+    ]
+
+
+def test_understanding_outlives_the_action_it_led_to() -> None:
+    dialog, action = _looking_up()
+    dialog.receive(_found(action))
+    assert dialog.understanding
+    assert dialog.understanding.slots == {"order_number": "4815"}
+
+
+def test_likely_intent_is_asked_about_and_slots_come_with_the_yes() -> None:
+    dialog = _dialog()
+    asked = dialog.receive(_said("likely"))
+    assert _speech(asked) == "Do you want to change the address on an order?"
+    assert dialog.expects.kind is Expects.YES_NO
+    assert _speech(dialog.receive(_said("yes"))) == "What is your order number?"
+
+
+def test_two_likely_intents_are_offered_and_either_can_be_chosen() -> None:
+    for answer, intent in [
+        (_said("the second one"), "order_status"),
+        (_said("the first"), "change_address"),
+        (CallerKeyed(digits="2"), "order_status"),
+        (_said("change"), "change_address"),
+    ]:
+        dialog = _dialog()
+        assert _speech(dialog.receive(_said("either"))) == (
+            "Do you want to change the address on an order, or hear where an order is?"
+        )
+        assert _speech(dialog.receive(answer)) == "What is your order number?"
+        assert dialog.state.intent == intent
+
+
+def test_hypotheses_vote_for_the_intent() -> None:
+    dialog = _dialog()
+    dialog.receive(_said("mumble", "status", "status"))
+    assert dialog.understanding
+    assert dialog.understanding.band == "confirm"
+    assert dialog.understanding.intent == "order_status"
+
+
+def test_expectation_tells_the_ears_the_length_of_digits() -> None:
+    dialog = _dialog()
+    dialog.receive(_said("status"))
+    assert (dialog.expects.kind, dialog.expects.min_length) == (Expects.DIGITS, 4)
+    assert dialog.expects.max_length == 4
+
+
+def test_nothing_happens_after_goodbye() -> None:
+    dialog = _dialog()
+    effects = dialog.receive(_said("goodbye"))
+    assert isinstance(effects[-1], EndCall)
+    assert effects[0] == Speak(text="Thank you for calling Oakline. Goodbye.", barge_in=False)
+    assert dialog.receive(_said("status")) == ()
+    assert dialog.receive(CallerKeyed(digits="0")) == ()
+
+
+def test_words_before_the_call_started_are_ignored() -> None:
+    dialog = Dialog(_FLOW, _CLASSIFIER, "call-8")
+    assert dialog.receive(_said("status")) == ()
+    assert _speech(dialog.receive(CallStarted())).startswith("Welcome to Oakline.")
+    assert dialog.receive(CallStarted()) == ()
+
+
+def test_flow_that_never_waits_is_stopped() -> None:
+    text = _ORDERS.read_text(encoding="utf-8")
+    text = text.replace("    - say: Your order is {status_phrase}.", "    - start: order_status")
+    text = text.replace("  order_status:\n    - call: identify\n", "  order_status:\n")
+    flow = load_flow(text)
+    state = step(flow, start(flow, "c", {}), CallStarted(), _CLASSIFIER).state
+    with pytest.raises(FlowLoopError):
+        step(flow, state, _said("status"), _CLASSIFIER)
