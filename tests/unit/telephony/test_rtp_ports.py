@@ -18,7 +18,7 @@ def test_no_port_is_lent_twice() -> None:
 
 def test_an_exhausted_range_says_so() -> None:
     ports = PortRange(20_000, 20_003)
-    ports.take(), ports.take()
+    assert [ports.take(), ports.take()] == [20_000, 20_002]
     with pytest.raises(PortsExhaustedError, match="all 2 media ports of 20000-20003"):
         ports.take()
 
