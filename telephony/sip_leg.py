@@ -44,11 +44,17 @@ class MediaOptions:
     timeout_s: float = 20.0  # without a packet, off hold, before the caller counts as gone
 
 
+def _ignore_event(_event: LegEvent) -> None:
+    pass
+
+
 class SipLeg:
     """Implements telephony.leg.Leg; make it in the endpoint's `on_call`, before that returns.
 
     Attributes:
         info: who calls whom.
+        on_event: called on the event loop with keys and, once, the end. An end that came before it
+            was set is reported after the next `receive_frame`; keys are not.
     """
 
     def __init__(
@@ -73,7 +79,7 @@ class SipLeg:
             transport="sip/udp",
             peer=call.peer,
         )
-        self._on_event: Callable[[LegEvent], None] | None = None
+        self.on_event: Callable[[LegEvent], None] = _ignore_event
         self._end: LegEnded | None = None  # not yet reported
         self._call = call
         self._media = media
@@ -90,20 +96,6 @@ class SipLeg:
         call.on_ended = self._call_ended
         call.on_media_changed = self._media_changed
         call.on_key = self._info_key_received
-
-    @property
-    def on_event(self) -> Callable[[LegEvent], None]:
-        """Called on the event loop with keys and, once, the end.
-
-        An end that came before this was set is reported when it is; keys are not.
-        """
-        return self._on_event or _ignore_event
-
-    @on_event.setter
-    def on_event(self, on_event: Callable[[LegEvent], None]) -> None:
-        self._on_event = on_event
-        if self._end is not None:
-            asyncio.get_running_loop().call_soon(self._report_end)
 
     @property
     def statistics(self) -> RtpStatistics | None:
@@ -182,6 +174,8 @@ class SipLeg:
         """The caller's next 20 ms, shape (160,); silence before the answer and after the end."""
         session = self._session
         if session is None:
+            if self._end is not None:
+                asyncio.get_running_loop().call_soon(self._report_end)
             return silence()
         if self._direction is Direction.SENDRECV:
             now_s = self._clock()
@@ -251,7 +245,7 @@ class SipLeg:
         asyncio.get_running_loop().call_soon(self._report_end)
 
     def _report_end(self) -> None:
-        if self._on_event is not None and self._end is not None:
+        if self._end is not None and self.on_event is not _ignore_event:
             end, self._end = self._end, None
             self._report(end)
 
@@ -260,7 +254,3 @@ class SipLeg:
             self.on_event(event)
         except Exception:
             logger.exception("A leg's event was not handled", extra={"call_id": self.info.call_id})
-
-
-def _ignore_event(_event: LegEvent) -> None:
-    pass
