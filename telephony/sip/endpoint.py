@@ -126,6 +126,8 @@ class SipEndpoint(asyncio.DatagramProtocol):
         transport = self._transport
         if transport is None:
             return
+        for dialog_id in list(self._calls):
+            self.hang_up(dialog_id)  # at once: the wait below may be cut to nothing
         try:
             async with asyncio.timeout(timeout_s):
                 await asyncio.gather(*(call.hang_up() for call in list(self._calls.values())))

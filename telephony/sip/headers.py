@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from telephony.sip.errors import LocalProtocolError, MalformedValueError
@@ -67,6 +68,7 @@ _NAME_ADDR: Final = re.compile(
 )
 
 
+@lru_cache(maxsize=512)  # asked some two hundred times per call, for the same few names
 def canonical_name(name: str) -> str:
     """The usual spelling of a header field name; unknown names stay as they are."""
     lowered = name.lower()

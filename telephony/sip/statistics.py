@@ -11,7 +11,7 @@ class EndpointStatistics:
     sent: int = 0  # datagrams
     malformed: int = 0  # datagrams that were no SIP message, answered or not
     stray: int = 0  # responses and ACKs that belong to nothing
-    absorbed: int = 0  # requests that came again and were recognised
+    absorbed: int = 0  # requests that came again, and were recognised and not served again
     retransmitted: int = 0  # messages we sent again because nothing came back
     offered: int = 0  # calls handed to on_call
     established: int = 0  # calls whose 200 was acknowledged

@@ -106,7 +106,7 @@ class TransactionLayer:
         is_ack = request.method == "ACK"
         known = self._servers.get(server_key(request, "INVITE" if is_ack else request.method))
         if known is not None:
-            self._statistics.absorbed += 1
+            self._statistics.absorbed += not is_ack
             actions = self._step(known, Event.ACK if is_ack else Event.REQUEST, now_s)
             return request if Action.DELIVER in actions else None
         if is_ack:
