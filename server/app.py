@@ -12,6 +12,7 @@ from actions.adapters.rest import RestBackEnd, RestOptions
 from actions.callbacks import NAME as REQUEST_CALLBACK
 from actions.callbacks import request_callback
 from actions.database import Database
+from actions.errors import LedgerUnavailableError
 from actions.executor import ActionExecutor
 from actions.ledger import PostgresLedger
 from actions.reconciler import Reconciler
@@ -23,6 +24,7 @@ from models.vad import SileroVad
 from server.actions_port import ActionsPort
 from server.calls import Calls, CallServices
 from server.config import Config
+from server.errors import StartError
 from server.feed import Feed
 from server.flows import find_flow, static_texts
 from server.http import HttpPorts, make_app
@@ -143,7 +145,13 @@ async def _open_actions(
     database = Database(database_url)
     parts.push_async_callback(database.close)
     ledger = PostgresLedger(database)
-    await ledger.migrate()
+    try:
+        await ledger.migrate()
+    except LedgerUnavailableError as error:
+        raise StartError(
+            f"the database does not answer ({error.__cause__}): start it, or correct DATABASE_URL;"
+            " without one frontdesk keeps a database of its own"
+        ) from error
     token = config.backend.token
     back_end = RestBackEnd(
         RestOptions(base_url=config.backend.url, token=token and token.get_secret_value())

@@ -1,7 +1,7 @@
 """The Leg port: one end of a call, whatever network it came over.
 
-A leg carries 20 ms PCM frames both ways, keys, and the few things call control can ask of it. The SIP
-leg is telephony/sip_leg.py.
+A leg carries 20 ms PCM frames both ways, keys, and the few things call control can ask of it. The
+SIP leg is telephony/sip_leg.py.
 """
 
 from dataclasses import dataclass

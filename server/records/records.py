@@ -35,6 +35,7 @@ _LIST_LIMIT: Final = 500
 
 # Waiting does not mend these.
 _MISCONFIGURED: Final = (
+    asyncpg.ClientConfigurationError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.InsufficientPrivilegeError,
@@ -202,10 +203,12 @@ class Records:
     async def close(self) -> None:
         """Write what can be written soon; the rest stays in the spool for the next life."""
         if self._task is not None:
-            await self.drain(_CLOSE_WAIT_S)
+            if not self._writer.database_away:
+                await self.drain(_CLOSE_WAIT_S)
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+            await self._writer.sync()
         await self._database.close()
         self._spool.close()
 

@@ -58,6 +58,8 @@ class SpoolWriter:
         self._set_up = False
         self.set_up = asyncio.Event()
         """Set once the tables are there and what an earlier life left is in the database."""
+        self.database_away = False
+        """Whether the last try to write failed."""
         self.accepted = 0
         self.written = 0
         self.rejected = 0
@@ -99,11 +101,13 @@ class SpoolWriter:
             try:
                 await self._carry()
             except (*FAILURES, MigrationError) as error:
+                self.database_away = True
                 _log.warning("records wait for the database", extra={"error": describe(error)})
-                await self._sync()
+                await self.sync()
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, _BACKOFF_MAX_S)
             else:
+                self.database_away = False
                 delay_s = _BACKOFF_FIRST_S
                 await self._wake.wait()
 
@@ -193,7 +197,8 @@ class SpoolWriter:
         with contextlib.suppress(OSError):
             self._spool.set_aside(line)
 
-    async def _sync(self) -> None:
+    async def sync(self) -> None:
+        """Make what is in the spool outlive the machine; a failure is logged."""
         size = self._spool.size
         if size == self._synced_size:
             return

@@ -1,6 +1,8 @@
 """A real embedded PostgreSQL for tests, usable from any event loop and from none."""
 
 import asyncio
+import os
+import signal
 import threading
 from collections.abc import Coroutine
 from itertools import count
@@ -35,6 +37,18 @@ class PostgresForTests:
     def fresh_database(self) -> str:
         """The URL of an empty database that no other test has seen."""
         return self._wait(self.server.ensure_database(f"test_{next(self._numbers)}"))
+
+    def kill(self) -> None:
+        """As a crash does: the postmaster and nothing else; it is started again."""
+        assert self.server.pid is not None
+        os.kill(self.server.pid, signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Stop it in order, to be started again by `resume`."""
+        self._wait(self.server.stop())
+
+    def resume(self) -> None:
+        self._wait(self.server.start())
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=60)

@@ -78,8 +78,10 @@ class System:
     def start_shop(self, *arguments: str) -> None:
         """Start the shop, again on the same port when it ran before."""
         self.shop = Process(
-            ["-m", "actions.shop", "--port", str(self.shop_port)]
-            + ["--database-url", self.shop_database, *arguments],
+            [
+                *("-m", "actions.shop", "--port", str(self.shop_port)),
+                *("--database-url", self.shop_database, *arguments),
+            ],
             {"SHOP_TOKEN": TOKEN},
             self.folder / "shop.log",
         )

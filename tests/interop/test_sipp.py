@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.recordings import contains_phrase, read_stereo
 from tests.fakes.system import System
 from tests.interop.conftest import peer
-from voice.codec import encode
+from voice.codec import Codec, encode
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
 
@@ -21,12 +21,14 @@ def test_sipp_completes_a_call_and_the_recording_contains_the_greeting(
     system: System, question: np.ndarray, tmp_path: Path
 ):
     sipp = peer("sipp")
-    (tmp_path / "caller.ulaw").write_bytes(encode("PCMU", question))
+    (tmp_path / "caller.ulaw").write_bytes(encode(Codec.PCMU, question))
     shutil.copy(SCENARIO, tmp_path)
     done = subprocess.run(
-        [sipp, f"127.0.0.1:{system.sip_port}", "-sf", SCENARIO.name, "-s", "frontdesk"]
-        + ["-i", "127.0.0.1", "-p", "25080", "-mi", "127.0.0.1", "-m", "1", "-nostdin"]
-        + ["-timeout", "60s", "-timeout_error"],
+        [
+            *(sipp, f"127.0.0.1:{system.sip_port}", "-sf", SCENARIO.name, "-s", "frontdesk"),
+            *("-i", "127.0.0.1", "-p", "25080", "-mi", "127.0.0.1", "-m", "1", "-nostdin"),
+            *("-timeout", "60s", "-timeout_error"),
+        ],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -1,0 +1,163 @@
+"""Killing things in the middle of a call: what the caller hears, and what the records say."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from loadtest.phone import Item, Press, Say
+from tests.fakes.phones import CHANGE_ADDRESS, phone_call
+from tests.fakes.postgres import PostgresForTests
+from tests.fakes.system import System, system_running, wait_for
+
+pytestmark = [pytest.mark.crash, pytest.mark.e2e, pytest.mark.timeout(180)]
+
+YES = Say(text="yes")
+NO = Say(text="no")
+STATUS: tuple[Item, ...] = (
+    Say(text="where is my order"),
+    Press(digits="4815"),
+    Press(digits="90210"),
+)
+
+
+@pytest.fixture
+def system(tmp_path: Path, postgres: PostgresForTests) -> Iterator[System]:
+    databases = postgres.fresh_database(), postgres.fresh_database()
+    settings = {"FRONTDESK_RTP__MEDIA_TIMEOUT_S": "2"}
+    with system_running(tmp_path, *databases, **settings) as running:
+        yield running
+
+
+def test_caller_killed_in_mid_call_is_noticed_and_recorded_and_the_next_call_is_served(
+    system: System, tmp_path: Path
+):
+    caller = subprocess.Popen(
+        [sys.executable, "-m", "loadtest.caller", "change_address", system.sip, "--events", "-"],
+        stdout=subprocess.PIPE,
+    )
+    assert caller.stdout is not None
+    for line in caller.stdout:
+        if b'"caller_said"' in line:
+            break
+    caller.kill()
+    caller.wait()
+    caller.stdout.close()
+    call = system.last_call()
+    assert call["end_reason"] == "media_timeout"
+    assert call["turns"][0]["heard"].startswith("Welcome to Oakline")
+    heard = asyncio.run(phone_call(system.sip, STATUS, tmp_path))
+    assert heard.contains("Your order is being prepared")
+
+
+def test_shop_killed_after_its_commit_is_admitted_as_unsure_and_settled_as_done(
+    system: System, tmp_path: Path
+):
+    system.shop.stop()
+    system.start_shop("--fault", "die-after-commit")
+    heard = asyncio.run(phone_call(system.sip, (*CHANGE_ADDRESS, YES), tmp_path))
+    assert heard.contains("I could not confirm that the change went through")
+    assert heard.contains("A colleague will check and call you back")
+    call = system.last_call()
+    assert action(call, "change_address")["status"] == "unknown"
+    assert action(call, "request_callback")["status"] == "succeeded"
+    system.start_shop()
+    settled(system, "succeeded")
+    order = system.order()
+    assert (order["shipping_address"], order["version"]) == ("42 Oak Street, Springfield", 2)
+
+
+def test_shop_killed_before_its_commit_is_settled_as_never_done(system: System, tmp_path: Path):
+    system.shop.stop()
+    system.start_shop("--fault", "die-before-commit")
+    heard = asyncio.run(phone_call(system.sip, (*CHANGE_ADDRESS, YES), tmp_path))
+    assert heard.contains("I could not confirm that the change went through")
+    system.start_shop()
+    settled(system, "unavailable")
+    order = system.order()
+    assert (order["shipping_address"], order["version"]) == ("7 Cedar Lane, Portland", 1)
+
+
+def test_shop_that_is_down_is_said_so_and_a_callback_is_offered(system: System, tmp_path: Path):
+    system.shop.kill()
+    items = (Say(text="where is my order"), Press(digits="4815"), YES)
+    heard = asyncio.run(phone_call(system.sip, items, tmp_path))
+    assert heard.contains("I cannot reach our order system right now")
+    assert heard.contains("A colleague will call you back")
+    assert action(system.last_call(), "request_callback")["status"] == "succeeded"
+
+
+def test_postgres_killed_in_mid_call_is_not_noticed_by_the_caller_and_no_turn_is_lost(
+    system: System, postgres: PostgresForTests, tmp_path: Path
+):
+    def kill(item: int) -> None:
+        if item == 1:
+            postgres.kill()
+
+    heard = asyncio.run(phone_call(system.sip, (*CHANGE_ADDRESS, YES, NO), tmp_path, on_sent=kill))
+    assert heard.contains("Thank you for calling Oakline")
+    call = system.last_call()
+    assert [turn["index"] for turn in call["turns"]] == list(range(len(call["turns"])))
+    assert len(call["turns"]) == 7
+    assert action(call, "change_address")["status"] == "succeeded"
+    assert system.order()["shipping_address"] == "42 Oak Street, Springfield"
+
+
+def test_change_is_refused_in_words_while_postgres_is_away_and_records_catch_up(
+    tmp_path: Path, postgres: PostgresForTests
+):
+    """The server's own database is away; the shop's is another server and stays."""
+    own = PostgresForTests(tmp_path / "own-postgres")
+    own.start()
+
+    def stop(item: int) -> None:
+        if item == len(CHANGE_ADDRESS):
+            own.pause()
+
+    try:
+        with system_running(tmp_path, own.fresh_database(), postgres.fresh_database()) as system:
+            items = (*CHANGE_ADDRESS, YES, NO, NO)
+            heard = asyncio.run(phone_call(system.sip, items, tmp_path, on_sent=stop))
+            assert heard.contains("I cannot reach our order system right now")
+            assert heard.contains("so nothing was changed")
+            assert system.order()["version"] == 1
+            own.resume()
+            call = system.last_call()
+            said = " ".join(turn["said"] for turn in call["turns"])
+            assert "so nothing was changed" in said
+    finally:
+        own.stop()
+
+
+def test_server_killed_in_mid_call_comes_back_and_says_so_in_the_records(
+    system: System, tmp_path: Path
+):
+    def kill(item: int) -> None:
+        if item == 1:
+            system.server.kill()
+
+    asyncio.run(phone_call(system.sip, STATUS, tmp_path, on_sent=kill))
+    system.start_server()
+    call = system.last_call()
+    assert call["end_reason"] == "server_crash"
+    assert call["turns"][0]["heard"].startswith("Welcome to Oakline")
+
+
+def action(call: dict[str, object], name: str) -> dict[str, object]:
+    """The one action of that name in a call's record."""
+    actions = call["actions"]
+    assert isinstance(actions, list)
+    [found] = [each for each in actions if each["name"] == name]
+    return found
+
+
+def settled(system: System, status: str) -> None:
+    """Wait until the change of the last call has this status."""
+
+    def look() -> bool | None:
+        return action(system.last_call(), "change_address")["status"] == status or None
+
+    wait_for(look)
