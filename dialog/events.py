@@ -30,7 +30,7 @@ class CallerSaid:
     """The caller spoke: n-best, best first; empty when no words were recognised."""
 
     hypotheses: tuple[Hypothesis, ...] = ()
-    confidence: float = 1.0  # of the recogniser in its best hypothesis, 0 to 1
+    confidence: float = 0.0  # of the recogniser in its best hypothesis, 0 to 1; 0: not stated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

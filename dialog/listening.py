@@ -16,7 +16,7 @@ from dialog.repair import Command, command_in, is_closing
 from dialog.runner import Runner
 from dialog.slots import Filled, fill, fill_from_keys
 from dialog.state import Waiting
-from dialog.understand import Band, Decision, IntentClassifier, decide, rank
+from dialog.understand import Band, Decision, IntentClassifier, decide, is_doubtful, rank
 
 _CHOSEN: Final = 0.5  # of what two intents share: enough to tell which of the two was meant
 _MOST_REFUSALS: Final = 4  # of one slot's value, before a person takes over
@@ -54,7 +54,7 @@ class Listener:
         if not any(plain(each.text) for each in said.hypotheses):
             self.fail("no_match")
             return
-        command = command_in(said.hypotheses[0].text)
+        command = self._command(said)
         if self._run.state.waiting is Waiting.ACTION:
             if command is Command.AGENT or command is Command.GOODBYE:
                 self._note(command.value, 1.0, "command")
@@ -63,6 +63,13 @@ class Listener:
             self.command(command)
         else:
             self._answers[self._run.state.waiting](said)
+
+    def _command(self, said: CallerSaid) -> Command | None:
+        """The command that was given; one that ends or changes the call only when it is sure."""
+        command = command_in(said.hypotheses[0].text)
+        harmless = command is Command.REPEAT or command is Command.HELP
+        doubtful = is_doubtful(self._run.flow, said) and not harmless
+        return None if doubtful else command
 
     def _open(self, said: CallerSaid) -> None:
         run = self._run
@@ -111,10 +118,12 @@ class Listener:
         run = self._run
         name = run.state.awaits
         rejected = run.state.rejected.get(name, ())
-        filled = fill(run.flow.slots[name], said.hypotheses, rejected=rejected)
+        before = run.state.others.get(name, ())
+        filled = fill(run.flow.slots[name], said.hypotheses, rejected=rejected, before=before)
+        commands = () if is_doubtful(run.flow, said) else said.hypotheses
         if filled:
             self._filled(name, filled, said)
-        elif command := next(filter(None, (command_in(h.text) for h in said.hypotheses)), None):
+        elif command := next(filter(None, (command_in(each.text) for each in commands)), None):
             self.command(command)
         elif not self._digressed(said):
             self.fail("no_match")

@@ -78,7 +78,7 @@ class Thresholds:
     confirm: float = 0.40  # ask "Do you want to …?"
     choose: float = 0.30  # two at least this likely: ask which
     digress: float = 0.80  # leave a question that is open
-    confidence: float = 0.0  # a recogniser less sure than this never gets more than a question
+    confidence: float = 0.0  # a recogniser less sure than this is never acted on without asking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,7 +168,9 @@ class Runner:
             before = self.state.rejected.get(name, ())
             values = before if value in before else (*before, value)
             self.update(rejected={**self.state.rejected, name: values})
+        others = self.state.others.get(name, ())
         self.forget([name])
+        self.update(others={**self.state.others, name: others})
 
     def fill_from(self, text_words: list[str], task: str, *, but: str = "") -> dict[str, str]:
         """Fill the slots of a task that a sentence announces; returns what was filled."""

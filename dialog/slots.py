@@ -21,6 +21,7 @@ from dialog.plan import Slot, SlotType
 
 _SHARPNESS: Final = 4.0  # per unit of mean log-probability: a likely reading outvotes, never drowns
 _BY_RANK: Final = 0.98  # between hypotheses of equal probability the earlier one wins
+_HEARD_TWICE: Final = 1.5  # times the votes of a value that was among the others before
 _ALSO_LIKELY: Final = 0.15  # share of the best value's votes that makes another worth a try
 _MOST_OTHERS: Final = 2  # tried at the back end without asking: few, or it would be guessing
 _NEAR_CUE: Final = 3  # words between "order" and its number: "order, the number is four …"
@@ -51,18 +52,21 @@ def fill(
     hypotheses: Sequence[Hypothesis],
     *,
     rejected: Collection[str] = (),
+    before: Collection[str] = (),
     former: str | None = None,
 ) -> Filled | None:
     """The likeliest value in what was said, or None.
 
     Args:
         rejected: values the caller refused; one is returned only when there is no other.
+        before: what else was heard the time before; a value that comes again is likelier.
         former: the value being corrected, for an answer that says only what was wrong in it.
     """
     votes: dict[str, float] = {}
     for hypothesis, weight in zip(hypotheses, weights(hypotheses), strict=True):
         for found in _find(slot, hypothesis.text, former):
-            votes[found.value] = votes.get(found.value, 0.0) + weight * math.exp(-found.cost)
+            vote = weight * math.exp(-found.cost) * (_HEARD_TWICE if found.value in before else 1.0)
+            votes[found.value] = votes.get(found.value, 0.0) + vote
     if not votes:
         return None
     ranked = sorted(votes, key=lambda each: -votes[each])

@@ -7,11 +7,15 @@ here the classifier of intents is asked about each hypothesis, and the hypothese
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from dialog.events import CallerSaid
 from dialog.plan import Flow
 from dialog.slots import weights
+
+# How likely callers are to say what the flow is not about, against what it is: a hypothesis about
+# nothing at all counts so much less, since misheard words seldom make sense.
+_STRAY: Final = 0.35
 
 
 class IntentClassifier(Protocol):
@@ -49,11 +53,22 @@ def rank(
     """Probability of each intent of the flow over all hypotheses, likeliest first."""
     allowed = flow.intents.keys() if among is None else among
     totals = dict.fromkeys((name for name in flow.intents if name in allowed), 0.0)
+    mass = 0.0
     for hypothesis, weight in zip(said.hypotheses, weights(said.hypotheses), strict=True):
-        for intent, probability in classifier.rank(hypothesis.text):
+        ranked = [each for each in classifier.rank(hypothesis.text) if each[0] in flow.intents]
+        in_scope = min(1.0, sum(probability for _, probability in ranked))
+        weight *= in_scope + _STRAY * (1.0 - in_scope)
+        mass += weight
+        for intent, probability in ranked:
             if intent in totals:
                 totals[intent] += weight * probability
-    return sorted(totals.items(), key=lambda each: -each[1])
+    shares = {intent: total / mass if mass else 0.0 for intent, total in totals.items()}
+    return sorted(shares.items(), key=lambda each: -each[1])
+
+
+def is_doubtful(flow: Flow, said: CallerSaid) -> bool:
+    """Is the recogniser too unsure of its words to act on them without asking?"""
+    return 0.0 < said.confidence < flow.thresholds.confidence
 
 
 def decide(flow: Flow, classifier: IntentClassifier, said: CallerSaid) -> Decision:
@@ -64,8 +79,8 @@ def decide(flow: Flow, classifier: IntentClassifier, said: CallerSaid) -> Decisi
         return Decision(band=Band.NO_MATCH)
     (first, score), *others = ranked
     if score >= limits.accept:
-        sure = said.confidence >= limits.confidence
-        return Decision(band=Band.ACCEPT if sure else Band.CONFIRM, intents=(first,), score=score)
+        band = Band.CONFIRM if is_doubtful(flow, said) else Band.ACCEPT
+        return Decision(band=band, intents=(first,), score=score)
     if others and score >= limits.choose and others[0][1] >= limits.choose:
         return Decision(band=Band.CHOOSE, intents=(first, others[0][0]), score=score)
     if score >= limits.confirm:

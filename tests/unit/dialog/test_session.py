@@ -1,6 +1,7 @@
 """A dialog is deterministic: the same events give the same effects, keys and snapshots."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -161,12 +162,31 @@ def test_two_likely_intents_are_offered_and_either_can_be_chosen() -> None:
         assert dialog.state.intent == intent
 
 
-def test_hypotheses_vote_for_the_intent() -> None:
+@pytest.mark.parametrize(
+    ("texts", "band"),
+    [
+        (("mumble", "status"), "confirm"),
+        (("mumble", "status", "status"), "accept"),
+        (("mumble", "mumble", "mumble", "mumble", "status"), "no_match"),
+        (("change", "status"), "choose"),
+    ],
+)
+def test_hypotheses_vote_and_those_about_nothing_count_less(
+    texts: tuple[str, ...], band: str
+) -> None:
     dialog = _dialog()
-    dialog.receive(_said("mumble", "status", "status"))
+    dialog.receive(_said(*texts))
     assert dialog.understanding
-    assert dialog.understanding.band == "confirm"
-    assert dialog.understanding.intent == "order_status"
+    assert dialog.understanding.band == band
+
+
+def test_doubtful_words_are_asked_about_and_never_end_or_hand_over_a_call() -> None:
+    for text in ("agent", "goodbye", "start over"):
+        doubtful = replace(_said(text), confidence=0.01)
+        assert _speech(_dialog().receive(doubtful)).startswith("Sorry, I did not understand.")
+    asked = _dialog().receive(replace(_said("status"), confidence=0.01))
+    assert _speech(asked) == "Do you want to hear where an order is?"
+    assert _speech(_dialog().receive(replace(_said("help"), confidence=0.01))).startswith("I can")
 
 
 def test_expectation_tells_the_ears_the_length_of_digits() -> None:
