@@ -345,6 +345,15 @@ async def _one_round(world: World) -> Pcm:
     return frame
 
 
+async def test_what_was_buffered_before_a_hold_is_not_heard_after_it(world: World) -> None:
+    for _ in range(3):
+        world.peer.send(world.session.local_port, encode(Codec.PCMU, TONE))
+    await world.until(lambda: world.taken == 3)
+    world.agree(direction=Direction.INACTIVE)
+    world.agree()
+    assert not world.session.receive_frame().any()
+
+
 async def test_speech_after_a_hold_is_marked(world: World) -> None:
     world.session.send_frame(TONE)
     world.agree(direction=Direction.INACTIVE)

@@ -331,6 +331,19 @@ async def test_a_caller_who_hangs_up_while_we_answer_ends_the_answer(world: Worl
     assert world.events == [LegEnded(reason="server_hangup")]
 
 
+async def test_a_caller_who_hangs_up_right_after_the_answer_is_gone(world: World) -> None:
+    """BYE overtakes the answer's own resumption on the event loop."""
+    leg = await world.offered()
+    answering = asyncio.create_task(leg.answer())
+    await world.caller.acknowledge()
+    world.caller.send("BYE")
+    with pytest.raises(LegGoneError):
+        await answering
+    await world.over()
+    await until(lambda: world.media.ports.taken == 0)
+    assert world.events == [LegEnded(reason="caller_hangup")]
+
+
 async def test_a_cancelled_answer_gives_its_port_back(world: World) -> None:
     leg = await world.offered()
     answering = asyncio.create_task(leg.answer())

@@ -68,6 +68,15 @@ def test_noise_does_not_click_either() -> None:
     assert steps(np.concatenate(play(noise, {8, 12, 13}))) <= 1.1 * steps(noise)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_sound_without_a_pitch_is_joined_smoothly(seed: int) -> None:
+    """Slow random movement: any cycle repeated of it begins elsewhere than it ends."""
+    noise = np.random.default_rng(seed).normal(0, 1, 20 * FRAME_SAMPLES + 39)
+    slow = np.convolve(noise, np.hanning(40), "valid")
+    pcm = (slow / np.abs(slow).max() * 12_000).astype(np.int16)
+    assert steps(np.concatenate(play(pcm, {8, 9, 10}))) <= 1.1 * steps(pcm)
+
+
 def test_full_scale_does_not_wrap_around() -> None:
     square = np.where(voice(120, 12) >= 0, 32767, -32768).astype(np.int16)
     output = np.concatenate(play(square, {8, 9}))
