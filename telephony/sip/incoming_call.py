@@ -96,7 +96,7 @@ class IncomingCall:
         if self._ended is not None:
             raise LegGoneError(self._ended)
         self._control.answer(self._dialog_id, local_host, local_port)
-        return await asyncio.shield(self._established)
+        return await self._established
 
     def reject(self, status: int, *, retry_after_s: int | None = None) -> None:
         """Refuse with a final status, 300 to 699. Does nothing once the call has ended.

@@ -296,6 +296,26 @@ async def test_closing_does_not_wait_for_a_caller_that_is_gone(desk: Desk, calle
     await call.hang_up()
 
 
+async def test_closing_at_once_still_says_bye(desk: Desk, caller: Caller):
+    await establish(desk, caller)
+    await desk.endpoint.close(timeout_s=0)
+    await caller.receive("BYE ")
+
+
+async def test_wait_for_the_answer_can_be_given_up(desk: Desk, caller: Caller):
+    await caller.invite()
+    call = await desk.calls.get()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await call.answer("127.0.0.1", 4000)
+    await caller.accepted()
+    hanging_up = asyncio.create_task(call.hang_up())
+    assert await desk.report() == "server_hangup"
+    caller.send("ACK")
+    await caller.confirm_bye()
+    await hanging_up
+
+
 async def test_port_in_use_is_the_operating_systems_error(desk: Desk):
     with pytest.raises(OSError, match="in use"):
         await SipEndpoint.open("127.0.0.1", desk.endpoint.local_address[1], on_call=desk.on_call)

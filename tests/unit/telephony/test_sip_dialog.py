@@ -387,6 +387,13 @@ def test_malformed_request_is_refused_alike_each_time_and_without_state(desk: De
     assert desk.agent.statistics.malformed == 2
 
 
+def test_malformed_request_keeps_the_tag_it_had(desk: Desk):
+    text = "BYE sip:desk SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKm\r\nCSeq: 1 BYE\r\n"
+    text += "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=old\r\nCall-ID: m\r\nMax-Forwards: x\r\n"
+    (response,) = desk.send(text + "\r\n")
+    assert (response.status, response.to_tag) == (400, "old")
+
+
 def test_keep_alive_is_neither_answered_nor_malformed(desk: Desk):
     assert desk.send("\r\n\r\n") == []
     assert desk.agent.statistics.malformed == 0
@@ -401,6 +408,11 @@ def test_cancel_ends_an_offered_call_with_487(desk: Desk):
     assert statuses(desk.request("CANCEL", branch="z9hG4bKinvite")) == [200, 487]
     assert (desk.endings, desk.is_closed) == (["cancelled"], True)
     assert {r.to_tag for r in responses(desk.outputs) if r.status > 100} == {desk.tag}
+
+
+def test_cancel_needs_no_extension_to_be_understood(desk: Desk):
+    desk.invite()
+    assert statuses(desk.request("CANCEL", "Require: x", branch="z9hG4bKinvite")) == [200, 487]
 
 
 def test_cancel_after_the_answer_changes_nothing(desk: Desk):
