@@ -378,7 +378,8 @@ def test_stray_ack_and_response_are_counted_and_dropped(desk: Desk):
 
 def test_malformed_request_is_refused_alike_each_time_and_without_state(desk: Desk):
     text = "INVITE sip:desk SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1;rport;branch=z9hG4bKm\r\n"
-    text += "CSeq: 1 INVITE\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: m\r\nMax-Forwards: x\r\n\r\n"
+    text += "CSeq: 1 INVITE\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\n"
+    text += "Call-ID: m\r\nMax-Forwards: x\r\n\r\n"
     (first,), (second,) = desk.send(text), desk.send(text)
     assert (first, first.status) == (second, 400)
     assert first.to_tag is not None
