@@ -364,6 +364,7 @@ async def test_an_end_seen_before_the_answer_resumes_ends_the_answer(world: Worl
     world.calls[0].note_ended("caller_hangup")
     with pytest.raises(LegGoneError):
         await answering
+    await world.over()
     await until(lambda: world.media.ports.taken == 0)
     assert world.events == [LegEnded(reason="caller_hangup")]
     await world.caller.acknowledge()
