@@ -116,6 +116,14 @@ class TurnMachine:
         self._note_voice(event, now_s)
         return handler(self, event, now_s)
 
+    @classmethod
+    def transitions(cls) -> list[tuple[Floor, str, str]]:
+        """The table as (state, event, rule), for the documents."""
+        return [
+            (floor, event.__name__, rule.__name__.removeprefix("_"))
+            for (floor, event), rule in cls._TABLE.items()
+        ]
+
     # --- bookkeeping ---
 
     def _note_voice(self, event: TurnEvent, now_s: float) -> None:
