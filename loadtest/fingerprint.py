@@ -14,7 +14,7 @@ Meant for synthetic speech of a known voice: two people saying the same words do
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -191,7 +191,7 @@ def _warp(variants: Sequence[Features], speech: Features) -> list[_Fit]:
 
 
 def _take(
-    best: NDArray[np.float32], other: NDArray[np.float32], step: NDArray[np.int8], kind: int
+    best: NDArray[np.float32], other: NDArray[np.floating[Any]], step: NDArray[np.int8], kind: int
 ) -> None:
     """Where `other` is less than `best`, take it and note the kind of step, in place."""
     np.copyto(step, kind, where=other < best)
