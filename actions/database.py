@@ -1,6 +1,7 @@
 """A pool of PostgreSQL connections, typed: the one place that touches asyncpg's own pool."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -9,7 +10,13 @@ from typing import Any, Final, Protocol, cast
 import asyncpg
 from asyncpg import Record
 
-FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+FAILURES: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg makes of a connection that dies under it
+    OSError,
+    TimeoutError,
+)
 """What a statement raises when the database is gone, refuses, or is too slow."""
 
 _CLOSE_TIMEOUT_S: Final = 5.0
@@ -35,8 +42,10 @@ class Database:
             max_size: of the pool.
 
         Raises:
-            ValueError: the URL cannot be read.
+            ValueError: this is no URL of a PostgreSQL database.
         """
+        if not dsn.startswith(("postgresql://", "postgres://")):
+            raise ValueError("a database URL begins with postgresql://")
         self._pool = asyncpg.create_pool(dsn, min_size=0, max_size=max_size, init=_prepare)
 
     @asynccontextmanager
@@ -52,7 +61,10 @@ class Database:
             try:
                 yield connection
             finally:
-                await self._pool.release(connection)
+                # A connection that died is dropped here with an error, after the work was done:
+                # how the work ended is what counts.
+                with contextlib.suppress(*FAILURES):
+                    await self._pool.release(connection)
 
     async def close(self) -> None:
         """Close politely, and after a while not."""
