@@ -1,9 +1,12 @@
 """Killed at every boundary of an effect, ledger and shop agree on exactly the truth."""
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +17,8 @@ from actions.executor import ActionExecutor
 from actions.ledger import PostgresLedger
 from actions.reconciler import Reconciler
 from actions.request import ActionOutcome, ActionRequest, ActionStatus
+from server.postgres import EmbeddedPostgres
+from tests.fakes.actions import ScriptedBackEnd
 from tests.fakes.postgres import PostgresForTests
 from tests.fakes.shop import TOKEN, RunningShop, running_shop
 
@@ -72,6 +77,10 @@ async def desk(postgres: PostgresForTests) -> AsyncGenerator[Desk]:
     await ledger.migrate()
     yield Desk(url=url, shop_url=postgres.fresh_database(), database=database, ledger=ledger)
     await database.close()
+
+
+def children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 async def address_and_version(shop: RunningShop) -> tuple[str, int]:
@@ -168,3 +177,34 @@ async def test_our_own_death_while_waiting_is_settled_to_the_truth(
         _, version = await address_and_version(shop)
         assert (settled, version) in truths
         assert await desk.status() is settled
+
+
+async def test_a_frozen_ledger_lets_nothing_out_and_is_settled_when_it_thaws(
+    tmp_path: Path,
+) -> None:
+    server = EmbeddedPostgres(tmp_path / "pg")
+    await server.start()
+    database = Database(await server.ensure_database("desk"))
+    ledger = PostgresLedger(database, timeout_s=0.3)
+    await ledger.migrate()
+    shop = ScriptedBackEnd()
+    executor = ActionExecutor(back_end=shop, ledger=ledger)
+    assert server.pid is not None
+    family = [server.pid, *children(server.pid)]
+    for pid in family:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(10):
+            outcome = await executor.perform(CHANGE)
+    finally:
+        for pid in family:
+            os.kill(pid, signal.SIGCONT)
+    assert outcome.status is ActionStatus.UNAVAILABLE
+    assert shop.calls == []
+    shop.settlements[CHANGE.key] = ActionStatus.UNAVAILABLE
+    await Reconciler(back_end=shop, ledger=ledger, pending_for_s=0).settle_once()
+    entry = await ledger.find(CHANGE.key)
+    # The write may have arrived after all: then it is no longer pending.
+    assert entry is None or entry.status is ActionStatus.UNAVAILABLE
+    await database.close()
+    await server.stop()

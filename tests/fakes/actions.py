@@ -68,7 +68,9 @@ class ScriptedBackEnd:
 
     async def settle(self, name: str, key: str, *, age_s: float) -> ActionOutcome | None:
         status = self.settlements.get(key)
-        return status and ActionOutcome(name=name, key=key, status=status, result={"settled": True})
+        if status is None:
+            return None
+        return ActionOutcome(name=name, key=key, status=status, result={"settled": True})
 
 
 class MemoryLedger:

@@ -49,6 +49,29 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
+UNUSABLE: list[dict[str, Any]] = [
+    {},
+    {"openapi": "2.0", "paths": {}},
+    {"openapi": "3.0.0", "paths": {"/a": {"get": {"operationId": "a", "parameters": [{}]}}}},
+    {
+        "openapi": "3.0.0",
+        "paths": {"/a": {"get": {"operationId": "a"}, "post": {"operationId": "a"}}},
+    },
+    {
+        "openapi": "3.0.0",
+        "paths": {
+            "/a": {"get": {"operationId": "a", "x-frontdesk-action": {"timeout_s": 0}}},
+        },
+    },
+    {
+        "openapi": "3.0.0",
+        "paths": {
+            "/a": {"post": {"operationId": "a", "requestBody": {"$ref": "#/nowhere"}}},
+        },
+    },
+]
+
+
 def test_actions_are_the_operations_with_an_id_under_their_own_name() -> None:
     catalogue = read_catalogue(DOCUMENT)
     assert set(catalogue.actions) == {"get_order", "move_order", "search"}
@@ -107,30 +130,7 @@ def test_settlement_operations_take_the_key_in_their_path() -> None:
     assert catalogue.void.method == "DELETE"
 
 
-@pytest.mark.parametrize(
-    "document",
-    [
-        {},
-        {"openapi": "2.0", "paths": {}},
-        {"openapi": "3.0.0", "paths": {"/a": {"get": {"operationId": "a", "parameters": [{}]}}}},
-        {
-            "openapi": "3.0.0",
-            "paths": {"/a": {"get": {"operationId": "a"}, "post": {"operationId": "a"}}},
-        },
-        {
-            "openapi": "3.0.0",
-            "paths": {
-                "/a": {"get": {"operationId": "a", "x-frontdesk-action": {"timeout_s": 0}}},
-            },
-        },
-        {
-            "openapi": "3.0.0",
-            "paths": {
-                "/a": {"post": {"operationId": "a", "requestBody": {"$ref": "#/nowhere"}}},
-            },
-        },
-    ],
-)
+@pytest.mark.parametrize("document", UNUSABLE)
 def test_unusable_documents_are_refused(document: dict[str, Any]) -> None:
     with pytest.raises(ContractError):
         read_catalogue(document)
