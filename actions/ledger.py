@@ -1,5 +1,6 @@
 """The ledger on PostgreSQL: every effect is in it before it goes out, its outcome after."""
 
+import contextlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -74,15 +75,29 @@ class PostgresLedger:
             return _entry(row) if row else None
 
     async def perform_local(self, request: ActionRequest, action: LocalAction) -> ActionOutcome:
+        outcome: ActionOutcome | None = None
         try:
-            async with self._connection() as connection:
-                return await _perform_local(connection, request, action)
+            async with self._connection() as connection, connection.transaction():
+                outcome = await _perform_local(connection, request, action)
         except LedgerUnavailableError:
-            # The answer to COMMIT may be what was lost.
-            entry = await self.find(request.key)
-            if entry is None:
+            if outcome is None:  # COMMIT was never sent
                 raise
-            return entry.outcome
+            return await self._after_lost_commit(request)
+        return outcome
+
+    async def _after_lost_commit(self, request: ActionRequest) -> ActionOutcome:
+        """What came of a transaction whose COMMIT was sent and not answered."""
+        with contextlib.suppress(LedgerUnavailableError):
+            entry = await self.find(request.key)
+            if entry is not None:
+                return entry.outcome
+        return ActionOutcome(
+            name=request.name,
+            key=request.key,
+            status=ActionStatus.UNKNOWN,
+            result={},
+            error="the ledger did not confirm",
+        )
 
     async def unsettled(
         self, *, unknown_for_s: float, pending_for_s: float, limit: int
@@ -104,28 +119,26 @@ class PostgresLedger:
 async def _perform_local(
     connection: Connection, request: ActionRequest, action: LocalAction
 ) -> ActionOutcome:
-    async with connection.transaction():
-        if not await connection.fetchval(_SQL["begin"], *_identity(request)):
-            return (await _standing(connection, request)).outcome
-        try:
-            async with (
-                connection.transaction()
-            ):  # a savepoint: a refusal leaves nothing but its row
-                outcome = ActionOutcome(
-                    name=request.name,
-                    key=request.key,
-                    status=ActionStatus.SUCCEEDED,
-                    result=await action(connection, request),
-                )
-        except ActionRefusedError as refusal:
+    """Within the caller's transaction."""
+    if not await connection.fetchval(_SQL["begin"], *_identity(request)):
+        return (await _standing(connection, request)).outcome
+    try:
+        async with connection.transaction():  # a savepoint: a refusal leaves nothing but its row
             outcome = ActionOutcome(
                 name=request.name,
                 key=request.key,
-                status=ActionStatus.REFUSED,
-                result={"code": refusal.code},
-                error=str(refusal),
+                status=ActionStatus.SUCCEEDED,
+                result=await action(connection, request),
             )
-        await connection.fetchval(_SQL["finish"], *_ending(outcome), 1)
+    except ActionRefusedError as refusal:
+        outcome = ActionOutcome(
+            name=request.name,
+            key=request.key,
+            status=ActionStatus.REFUSED,
+            result={"code": refusal.code},
+            error=str(refusal),
+        )
+    await connection.fetchval(_SQL["finish"], *_ending(outcome), 1)
     return outcome
 
 

@@ -97,6 +97,8 @@ class Ledger(Protocol):
     async def perform_local(self, request: ActionRequest, action: LocalAction) -> ActionOutcome:
         """Run `action` and record it, both or neither; once per key.
 
+        UNKNOWN when the transaction was not confirmed: asked again, it is done or found done.
+
         Raises:
             KeyReusedError: the key stands for another action or other arguments.
         """

@@ -1,6 +1,7 @@
 """The ledger, call-backs and the executor on a real database."""
 
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -146,6 +147,37 @@ async def test_a_local_refusal_leaves_its_entry_only(
     assert (refused.status, refused.result) == (ActionStatus.REFUSED, {"code": "no_number"})
     assert await executor.perform(CALLBACK) == refused
     assert await count(database, "callbacks") == 0
+
+
+class LosesAnswers(Database):
+    """Commits, and then the connection breaks before anybody hears of it."""
+
+    times = 0
+
+    @asynccontextmanager
+    async def connection(self, timeout_s: float) -> AsyncGenerator[Connection]:
+        async with super().connection(timeout_s) as connection:
+            yield connection
+        if self.times > 0:
+            self.times -= 1
+            raise ConnectionResetError("lost")
+
+
+@pytest.mark.parametrize(
+    ("losses", "status"), [(1, ActionStatus.SUCCEEDED), (2, ActionStatus.UNKNOWN)]
+)
+async def test_a_lost_confirmation_is_looked_up_and_otherwise_not_taken_for_failure(
+    database_url: str, losses: int, status: ActionStatus
+) -> None:
+    database = LosesAnswers(database_url)
+    ledger = PostgresLedger(database)
+    await ledger.migrate()
+    database.times = losses
+    assert (await ledger.perform_local(CALLBACK, callbacks.request_callback)).status is status
+    again = await ledger.perform_local(CALLBACK, callbacks.request_callback)
+    assert again.status is ActionStatus.SUCCEEDED
+    assert await count(database, "callbacks") == 1
+    await database.close()
 
 
 async def test_arguments_the_ledger_cannot_hold_are_not_sent(ledger: PostgresLedger) -> None:
