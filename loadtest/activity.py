@@ -19,7 +19,8 @@ _BLOCK: Final = RATE_HZ // 100  # 10 ms
 _ONSET_BLOCKS: Final = 3  # 30 ms: longer than a click, shorter than the shortest vowel
 _FLOOR_BLOCKS: Final = 150  # 1.5 s
 _MARGIN_DB: Final = 12.0  # above the noise floor
-_FLOOR_MIN_DB: Final = -62.0  # G.711's own idle noise lies lower
+_FLOOR_MIN_DB: Final = -70.0  # so that a soft consonant on a silent line is an onset
+_AUDIBLE_DB: Final = -50.0  # in a clean rendering, 30 dB under speech
 _FLOOR_MAX_DB: Final = -38.0  # louder than this it is speech, not a room
 
 
@@ -86,7 +87,7 @@ class Activity:
 
 def sounding_span(pcm: Pcm) -> tuple[int, int]:
     """First and last sample of the sound in one clean utterance; (0, 0) when there is none."""
-    loud = np.flatnonzero(np.asarray(levels_db(pcm)) > _FLOOR_MIN_DB + _MARGIN_DB)
+    loud = np.flatnonzero(np.asarray(levels_db(pcm)) > _AUDIBLE_DB)
     if loud.size == 0:
         return 0, 0
     return int(loud[0]) * _BLOCK, (int(loud[-1]) + 1) * _BLOCK
