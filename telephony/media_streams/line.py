@@ -1,0 +1,133 @@
+"""The caller's audio between the WebSocket and the tick: uneven pieces in, 20 ms frames out.
+
+Theory of operation. Over TCP nothing is lost, but a stall brings seconds of audio at once, and some
+carriers send their pieces out of order. Pieces are cut into frames in the order of their numbers; a
+piece that is early waits until those before it have come, or nothing else is left to play.
+
+A talk spurt starts once two frames are there, so that a late piece is not heard as a gap. What lies
+on the line is delay. Up to 200 ms are let be. Beyond that quiet frames are left out, the oldest
+first, and from speech one frame in ten, which is not noticed; only what is more than a second old
+is dropped outright. Words that come late are still worth hearing: dropping them all would cost the
+caller a repetition, which takes longer than catching up.
+"""
+
+from collections import deque
+from typing import Final
+
+import numpy as np
+
+from voice.codec import Codec, decode
+from voice.frames import FRAME_SAMPLES
+
+_HOLD: Final = 2  # frames: one piece may come 20 ms late without a gap
+_ENOUGH: Final = 10  # frames, 200 ms: what is let be
+_MOST: Final = 50  # frames, 1 s: more than that is dropped even if it is speech
+_SQUEEZE_TICKS: Final = 10  # speech loses at most one frame in 200 ms
+_MAX_EARLY: Final = 8  # pieces that wait for one before them
+_QUIET_PEAK: Final = 256  # of 32768, -42 dB: a frame with no more can go unnoticed
+
+_LEVELS: Final = np.abs(decode(Codec.PCMU, bytes(range(256))).astype(np.int32))
+_QUIET_OCTETS: Final = bytes(np.flatnonzero(_LEVELS <= _QUIET_PEAK).astype(np.uint8))
+
+
+def is_quiet(payload: bytes) -> bool:
+    """Whether this µ-law audio may be left out without anyone missing it."""
+    return not payload.translate(None, _QUIET_OCTETS)
+
+
+class IncomingLine:
+    """One stream's audio: `put` pieces as they come, `pop` once per 20 ms."""
+
+    def __init__(self) -> None:
+        self._frames: deque[bytes] = deque()  # 160 octets each
+        self._rest = b""  # the beginning of the next frame
+        self._next: int | None = None  # the number of the piece to come; None: not known
+        self._early: dict[int, bytes] = {}
+        self._playing = False
+        self._since_squeeze = 0  # ticks
+        self._skipped = self._late = 0
+
+    @property
+    def buffered_ms(self) -> int:
+        """The delay that the next frame put would have."""
+        return 20 * len(self._frames)
+
+    @property
+    def skipped(self) -> int:
+        """Frames left out to shorten the delay."""
+        return self._skipped
+
+    @property
+    def late(self) -> int:
+        """Pieces that came twice, or after those that follow them had been played."""
+        return self._late
+
+    def put(self, payload: bytes, chunk: int | None) -> None:
+        """Take a piece of µ-law audio, of any length, and its number if it has one."""
+        if chunk is None:
+            self._cut(payload)
+        elif self._next is not None and chunk < self._next:
+            self._late += 1
+        elif self._next is None or chunk == self._next:
+            self._take(payload, chunk)
+        else:
+            self._early[chunk] = payload
+            if len(self._early) > _MAX_EARLY:
+                self._take_early()
+        self._shorten()
+
+    def pop(self) -> bytes | None:
+        """The next 20 ms, 160 octets; None when there is nothing to play."""
+        if not self._frames and self._early:
+            self._take_early()
+            self._shorten()
+        if not self._playing and len(self._frames) < _HOLD:
+            return None
+        self._squeeze()
+        self._playing = bool(self._frames)
+        return self._frames.popleft() if self._frames else None
+
+    # --- in order ---
+
+    def _take(self, payload: bytes, chunk: int) -> None:
+        self._cut(payload)
+        self._next = chunk + 1
+        while (following := self._early.pop(self._next, None)) is not None:
+            self._cut(following)
+            self._next += 1
+
+    def _take_early(self) -> None:
+        """Give up on the missing piece."""
+        first = min(self._early)
+        self._take(self._early.pop(first), first)
+
+    def _cut(self, payload: bytes) -> None:
+        audio = self._rest + payload
+        whole = len(audio) - len(audio) % FRAME_SAMPLES
+        self._frames.extend(audio[at : at + FRAME_SAMPLES] for at in range(0, whole, FRAME_SAMPLES))
+        self._rest = audio[whole:]
+
+    # --- no more delay than needed ---
+
+    def _shorten(self) -> None:
+        surplus = len(self._frames) - _ENOUGH
+        if surplus <= 0:
+            return
+        kept: deque[bytes] = deque()
+        for frame in self._frames:
+            if surplus > 0 and is_quiet(frame):
+                surplus -= 1
+                self._skipped += 1
+            else:
+                kept.append(frame)
+        while len(kept) > _MOST:
+            kept.popleft()
+            self._skipped += 1
+        self._frames = kept
+
+    def _squeeze(self) -> None:
+        self._since_squeeze += 1
+        if len(self._frames) > _ENOUGH and self._since_squeeze >= _SQUEEZE_TICKS:
+            self._frames.popleft()
+            self._skipped += 1
+            self._since_squeeze = 0
