@@ -32,6 +32,8 @@ from server.observability import Metrics
 from server.records.records import Records
 from server.sip_door import SipDoor
 from server.speech import Recogniser, Speaker
+from server.stream_door import StreamDoor, gate_of
+from server.twilio_webhook import twilio_webhook
 from server.web import serving
 from telephony.media_clock import MediaClock
 from voice.plane import MediaPlane
@@ -56,6 +58,7 @@ class Addresses:
 
     sip: str
     http: str
+    streams: str | None  # None: no media streams are taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,14 +103,24 @@ async def running(config: Config, database_url: str) -> AsyncGenerator[Addresses
         )
         door = await SipDoor.open(config.sip, config.rtp, calls)
         parts.push_async_callback(door.close)
+        streams = await _open_streams(parts, config, calls)
         parts.push_async_callback(calls.close, timeout_s=_END_CALLS_S)
         ports = HttpPorts(
             health=lambda: _health(records), metrics=metrics, records=records, feed=feed
         )
         app = make_app(ports, token=config.http.token)
+        if streams is not None:
+            app.include_router(
+                twilio_webhook(
+                    gate=gate_of(config.streams),
+                    public_url=config.streams.public_url,
+                    stream_url=streams.public_url,
+                    admit=calls.admit,
+                )
+            )
         http = await parts.enter_async_context(serving(app, config.http.host, config.http.port))
         parts.callback(feed.close)
-        yield Addresses(sip=door.uri, http=http)
+        yield Addresses(sip=door.uri, http=http, streams=streams and streams.local_url)
 
 
 def _load_engines(config: Config) -> _Engines:
@@ -171,6 +184,21 @@ async def _start_media(parts: AsyncExitStack, vad: SileroVad, metrics: Metrics) 
     metrics.watch_clock(clock.lateness)
     await _background(parts, clock.run(), "media clock")
     return plane
+
+
+async def _open_streams(parts: AsyncExitStack, config: Config, calls: Calls) -> StreamDoor | None:
+    if config.streams.port is None:
+        return None
+    if config.streams.auth_token is None:
+        log.warning("media streams are taken from this machine only: no [streams] auth_token")
+    door = await StreamDoor.open(
+        config.streams,
+        calls,
+        max_calls=config.sip.max_calls,
+        media_timeout_s=config.rtp.media_timeout_s,
+    )
+    parts.push_async_callback(door.close)
+    return door
 
 
 async def _background(

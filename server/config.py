@@ -8,8 +8,18 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -47,6 +57,34 @@ class RtpConfig(_Section):
         if self.port_max <= self.port_min:
             raise ValueError("port_max must be above port_min")
         return self
+
+
+class StreamsConfig(_Section):
+    """Calls that carriers bring as media streams over WebSockets, in Twilio's dialect."""
+
+    host: str = "127.0.0.1"  # carriers speak TLS only: a proxy ends it and passes on to here
+    port: Port | None = None  # none: no streams are taken
+    auth_token: SecretStr | None = Field(default=None, min_length=1)
+    """The carrier account's, which it signs with; none: only programs on this machine may call."""
+    public_url: str | None = Field(default=None, validate_default=True)
+    """https://…, by which carriers reach that proxy, and which they sign."""
+
+    # Not of the whole section: an error shows what it is about, and that must not be the token.
+    @field_validator("public_url")
+    @classmethod
+    def _can_be_signed(cls, url: str | None, others: ValidationInfo) -> str | None:
+        if url is None:
+            if others.data.get("auth_token") is not None:
+                raise ValueError("auth_token needs it: set it to the URL that carriers are given")
+            return None
+        parts = urlsplit(url)
+        plain = not (parts.username or parts.query or parts.fragment)
+        # Reading a port that is none raises ValueError.
+        if parts.scheme not in ("https", "http") or not parts.hostname or parts.port == 0:
+            plain = False
+        if not plain:
+            raise ValueError("it must look like https://desk.example.com")
+        return url.rstrip("/")
 
 
 class HttpConfig(_Section):
@@ -97,6 +135,7 @@ class Config(BaseSettings):
     data_dir: Path = Path("var")
     sip: SipConfig = SipConfig()
     rtp: RtpConfig = RtpConfig()
+    streams: StreamsConfig = StreamsConfig()
     http: HttpConfig = HttpConfig()
     database: DatabaseConfig = DatabaseConfig()
     backend: BackendConfig = BackendConfig()

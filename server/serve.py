@@ -5,6 +5,7 @@ import json
 import logging
 import signal
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 
 import typer
 
@@ -45,10 +46,9 @@ async def serve_until_stopped(config: Config, *, demo_shop: bool, announce: bool
             backend = BackendConfig.model_validate({"url": shop.url, "token": shop.token})
             config = config.model_copy(update={"backend": backend})
         addresses = await parts.enter_async_context(running(config, database_url))
-        log.info("taking calls", extra={"sip": addresses.sip, "http": addresses.http})
+        log.info("taking calls", extra=asdict(addresses))
         if announce:
-            line = {"event": "ready", "sip": addresses.sip, "http": addresses.http}
-            print(json.dumps(line), flush=True)
+            print(json.dumps({"event": "ready", **asdict(addresses)}), flush=True)
         else:
             typer.echo(
                 f"frontdesk takes calls at {addresses.sip}; health at {addresses.http}/healthz"
