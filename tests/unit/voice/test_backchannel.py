@@ -1,0 +1,80 @@
+"""Words interrupt; listening noises, coughs and breaths do not."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voice.backchannel import ANSWERS, NOISE_S, PHRASES, is_backchannel
+
+SHORT_S, SURE = 0.5, 0.9
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mm-hm", "Mm-hmm.", "mhm", "uh huh", "Uh-huh!", "okay", "OK", "right", "Right, right.",
+        "yeah", "yes", "hm", "Hmm...", "oh", "ah", "oh okay", "I see", "got it", "all right",
+        "alright, okay", "yeah, that's right", "That’s fine", "um", "of course",
+    ],
+)  # fmt: skip
+def test_listening_over_a_statement_does_not_interrupt(text: str):
+    assert is_backchannel(text, SURE, SHORT_S)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no", "stop", "wait", "hold on", "hello", "what", "sorry", "agent", "five", "cancel",
+        "okay but", "yeah I know", "right, and my address is", "no no no", "oh no", "I", "see",
+        "got", "of",
+    ],
+)  # fmt: skip
+def test_words_interrupt(text: str):
+    assert not is_backchannel(text, SURE, SHORT_S)
+
+
+@pytest.mark.parametrize("text", ["yes", "yeah", "mm-hm", "uh huh", "okay", "right", "oh yes"])
+def test_agreement_over_a_question_is_its_answer(text: str):
+    assert is_backchannel(text, SURE, SHORT_S)
+    assert not is_backchannel(text, SURE, SHORT_S, over_question=True)
+
+
+@pytest.mark.parametrize("text", ["hm", "oh", "um", "ah"])
+def test_sounds_that_answer_nothing_do_not_interrupt_a_question(text: str):
+    assert is_backchannel(text, SURE, SHORT_S, over_question=True)
+
+
+@pytest.mark.parametrize("text", ["", " ", "...", "-"])
+def test_cough_does_not_interrupt_and_long_talk_without_a_recognised_word_does(text: str):
+    assert is_backchannel(text, 0.0, NOISE_S - 0.1)
+    assert not is_backchannel(text, 0.0, NOISE_S + 0.1)
+
+
+def test_doubted_blip_is_noise_but_a_doubted_sentence_is_not():
+    assert is_backchannel("stop", 0.1, 0.2)
+    assert not is_backchannel("stop", 0.8, 0.2)
+    assert not is_backchannel("I want to stop", 0.1, 1.2)
+
+
+def test_long_agreement_wants_the_floor():
+    assert is_backchannel("okay okay right", SURE, 1.2)
+    assert not is_backchannel("okay okay right yeah okay sure", SURE, 2.5)
+
+
+agreement = st.sampled_from(sorted(ANSWERS) + [" ".join(phrase) for phrase in PHRASES])
+
+
+@given(
+    st.lists(agreement, min_size=1, max_size=5), st.sampled_from(["please", "but", "no", "seven"])
+)
+def test_one_word_of_substance_among_any_agreement_interrupts(heard: list[str], word: str):
+    assert is_backchannel(" ".join(heard), SURE, SHORT_S)
+    assert not is_backchannel(" ".join([*heard, word]), SURE, SHORT_S)
+    assert not is_backchannel(" ".join([word, *heard]), SURE, SHORT_S)
+
+
+@given(st.text(), st.floats(0, 1), st.floats(0, 30))
+def test_any_text_is_judged(text: str, confidence: float, voiced_s: float):
+    over_statement = is_backchannel(text, confidence, voiced_s)
+    over_question = is_backchannel(text, confidence, voiced_s, over_question=True)
+    assert over_statement or not over_question, "a question is interrupted by more, never by less"

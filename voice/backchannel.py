@@ -1,0 +1,98 @@
+"""Whether what the caller said over us asks us to stop.
+
+People who listen say so: "mm-hm", "okay", "right". Someone who stops at each of them never finishes
+a sentence; someone who talks over "no, wait" is not listening at all. The rules, first match wins:
+
+1. No word was recognised. A short sound is a cough, a breath or something in the room: go on. A
+   long one is someone talking whom we did not understand: it interrupts.
+2. The recogniser doubts what it heard, and it was hardly long enough for a word: noise, go on.
+3. Every word is a listener's word, and they were said briefly. Over a statement: go on. Over a
+   question, "yeah", "mm-hm", "okay" or "right" is the answer: it interrupts; only sounds that
+   answer nothing ("hm", "oh", "uh") do not.
+4. Anything else is a word and interrupts: "no", "stop", "wait", "hello", "what", a number, an
+   order, whatever may stand beside the listener's words ("okay but", "yeah I know").
+"""
+
+import re
+from typing import Final
+
+NOISE_S: Final = 0.6
+"""Of voice without words: coughs and breaths are shorter, attempts to speak are longer."""
+
+DOUBTED_CONFIDENCE: Final = 0.35
+"""Below this a short transcript is more often a cough put into letters than a word."""
+
+DOUBTED_S: Final = 0.35
+"""Of voice; a whole word said to be heard over someone else is hardly ever shorter."""
+
+LISTENING_S: Final = 1.6
+"""Of voice: "oh okay, all right" fits in; whoever goes on for longer wants to say something."""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+SOUNDS: Final = re.compile(r"a+h+|o+h+|o{2,}|e+h+|e+r+m*|u+h+|u+m+|h+m+|w+o+w+|hu+h+|phew|tsk")
+"""Sounds that say "I am here" and answer nothing."""
+
+ANSWERS: Final = _words(
+    """
+    yeah yep yup yes ya yah yea aye uhuh mhm mmhm mmhmm mm mmm mmmm mkay ok okay okey k right
+    sure fine alright good great cool nice perfect exactly correct true indeed absolutely
+    certainly definitely understood gotcha
+    """
+)
+"""Listener's words that agree: nothing new over a statement, an answer over a question."""
+
+PHRASES: Final = frozenset(
+    tuple(phrase.split())
+    for phrase in (
+        "uh huh", "mm hm", "mm hmm", "mm mm", "m hm", "ah ha", "uh hu", "all right", "i see",
+        "got it", "got you", "of course", "go on", "go ahead", "that is right", "that's right",
+        "that's fine", "that is fine", "fair enough", "makes sense", "sounds good", "oh really",
+    )
+)  # fmt: skip
+"""Listener's phrases that agree, as words."""
+
+_LONGEST_PHRASE: Final = max(len(phrase) for phrase in PHRASES)
+_WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+
+
+def is_backchannel(
+    text: str, confidence: float, voiced_s: float, *, over_question: bool = False
+) -> bool:
+    """Whether to resume speaking after this; see the module's rules.
+
+    Args:
+        text: what was recognised; empty when no word was.
+        confidence: the recogniser's, in [0, 1].
+        voiced_s: how long the caller's voice was on, in seconds.
+        over_question: what we were saying asks for a yes or a no.
+    """
+    words = _WORD.findall(text.lower().replace("’", "'"))
+    if not words:
+        return voiced_s < NOISE_S
+    if confidence < DOUBTED_CONFIDENCE and voiced_s < DOUBTED_S:
+        return True
+    return voiced_s <= LISTENING_S and _only_listening(words, over_question=over_question)
+
+
+def _only_listening(words: list[str], *, over_question: bool) -> bool:
+    at = 0
+    while at < len(words):
+        taken = _agreement_at(words, at)
+        if taken and over_question:
+            return False
+        if not taken and not SOUNDS.fullmatch(words[at]):
+            return False
+        at += taken or 1
+    return True
+
+
+def _agreement_at(words: list[str], at: int) -> int:
+    """How many words from here make a phrase or word of agreement; 0 for none."""
+    for length in range(_LONGEST_PHRASE, 1, -1):
+        if tuple(words[at : at + length]) in PHRASES:
+            return length
+    return 1 if words[at] in ANSWERS else 0
