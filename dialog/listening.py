@@ -14,7 +14,7 @@ from dialog.events import CallerSaid, Understanding
 from dialog.plan import SlotType
 from dialog.repair import Command, command_in, is_closing
 from dialog.runner import Runner
-from dialog.slots import Filled, fill, fill_from_keys
+from dialog.slots import Filled, announces, fill, fill_from_keys
 from dialog.state import Waiting
 from dialog.understand import Band, Decision, IntentClassifier, decide, is_doubtful, rank
 
@@ -125,7 +125,7 @@ class Listener:
             self._filled(name, filled, said)
         elif command := next(filter(None, (command_in(each.text) for each in commands)), None):
             self.command(command)
-        elif not self._digressed(said):
+        elif announces(run.flow.slots[name], plain(_best(said))) or not self._digressed(said):
             self.fail("no_match")
 
     def _filled(self, name: str, filled: Filled, said: CallerSaid | None) -> None:

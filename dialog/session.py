@@ -10,6 +10,7 @@ from typing import Any
 from dialog.engine import expectation_of, start, step
 from dialog.events import (
     ActionEnded,
+    CallerSaid,
     Effect,
     Event,
     Expectation,
@@ -17,6 +18,7 @@ from dialog.events import (
     Understanding,
 )
 from dialog.flow import Flow
+from dialog.readiness import Readiness, readiness
 from dialog.state import State
 from dialog.understand import IntentClassifier
 
@@ -62,6 +64,12 @@ class Dialog:
     def understanding(self) -> Understanding | None:
         """How the last caller event was understood; None when there was nothing to understand."""
         return self._understanding
+
+    def preview(self, event: CallerSaid) -> tuple[Readiness, tuple[Effect, ...]]:
+        """What `receive` would return, and how complete the caller's answer is; changes nothing."""
+        done = step(self._flow, self._state, event, self._classifier)
+        words = len(event.hypotheses[0].text.split()) if event.hypotheses else 0
+        return readiness(self._flow, self._state, words, done), done.effects
 
     def receive(self, event: Event) -> tuple[Effect, ...]:
         """Take one event and return what to do, in order."""

@@ -24,6 +24,7 @@ _BY_RANK: Final = 0.98  # between hypotheses of equal probability the earlier on
 _HEARD_TWICE: Final = 1.5  # times the votes of a value that was among the others before
 _ALSO_LIKELY: Final = 0.15  # share of the best value's votes that makes another worth a try
 _MOST_OTHERS: Final = 2  # tried at the back end without asking: few, or it would be guessing
+_HESITATIONS: Final = frozenset({"is", "it's", "its", "um", "uh", "er", "well", "so", "the"})
 _NEAR_CUE: Final = 3  # words between "order" and its number: "order, the number is four …"
 
 
@@ -98,6 +99,14 @@ def fill_within(slot: Slot, words: Sequence[str]) -> tuple[str, list[str]] | Non
                 return value, [*words[: after + start], *words[after + end :]]
             at = find(words, cue, at + 1)
     return None
+
+
+def announces(slot: Slot, words: Sequence[str]) -> bool:
+    """Do the words only announce a value that has not come yet, "my order number is …"?"""
+    said = list(words)
+    while said and said[-1] in _HESITATIONS:
+        said.pop()
+    return any(said[-len(cue) :] == cue for cue in map(plain, slot.cues) if cue)
 
 
 def spoken(slot: Slot, value: str) -> str:

@@ -35,24 +35,36 @@ class DialogPort:
             slots=understood.slots,
         )
 
+    def preview(self, event: ours.CallerSaid) -> ours.Preview:
+        """See voice.ports.Dialog."""
+        readiness, effects = self._dialog.preview(_said(event))
+        return ours.Preview(
+            readiness=ours.Readiness(readiness.value),
+            effects=tuple(_effect(effect) for effect in effects),
+        )
+
     def receive(self, event: ours.CallerEvent) -> Sequence[ours.Effect]:
         effects = [_effect(effect) for effect in self._dialog.receive(_event(event))]
         self._expects = _expectation(self._dialog.expects)
         return effects
 
 
+def _said(event: ours.CallerSaid) -> theirs.CallerSaid:
+    heard = event.transcription
+    return theirs.CallerSaid(
+        hypotheses=tuple(
+            theirs.Hypothesis(text=one.text, log_prob=one.log_prob) for one in heard.hypotheses
+        ),
+        confidence=heard.confidence,
+    )
+
+
 def _event(event: ours.CallerEvent) -> theirs.Event:
     match event:
         case ours.CallStarted():
             return theirs.CallStarted()
-        case ours.CallerSaid(transcription=heard):
-            return theirs.CallerSaid(
-                hypotheses=tuple(
-                    theirs.Hypothesis(text=one.text, log_prob=one.log_prob)
-                    for one in heard.hypotheses
-                ),
-                confidence=heard.confidence,
-            )
+        case ours.CallerSaid():
+            return _said(event)
         case ours.CallerKeyed(digits=digits):
             return theirs.CallerKeyed(digits=digits)
         case ours.CallerSilent():

@@ -15,7 +15,7 @@ class ActivityThresholds:
     start: float = 0.5  # Silero's own default
     stop: float = 0.35  # its default less 0.15, as its authors advise
     start_s: float = 0.06  # above `start` for so long before it counts
-    stop_s: float = 0.08  # below `stop` for so long before it counts
+    stop_s: float = 0.04  # below `stop` for so long before it counts
 
 
 class ActivityGate:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, assert_never
 
+from voice.anticipation import Anticipation, anticipate
 from voice.events import (
     ActionEnded,
     ActionOutcome,
@@ -46,6 +47,7 @@ class Utterance:
     pcm: Pcm
     voiced_s: float
     endpointing_s: float
+    anticipation: asyncio.Task[Anticipation] | None = None  # begun when the caller fell quiet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +137,10 @@ class Conversation:
         self._interrupted: str | None = None  # what was heard of the reply the caller cut
         self.end_reason: str | None = None  # set once the dialog has ended the call
 
+    async def anticipate(self, pcm: Pcm) -> Anticipation:
+        """Prepare the answer to what was said so far; see voice/anticipation.py."""
+        return await anticipate(pcm, stt=self._stt, tts=self._tts, dialog=self.dialog)
+
     async def take(self, caller_turn: CallerTurn) -> None:
         """Answer one caller turn: the floor hears of the reply, or that there is none."""
         turn = _Turn(
@@ -199,7 +205,7 @@ class Conversation:
     async def _recognise(self, utterance: Utterance, turn: _Turn) -> CallerEvent | None:
         turn.endpointing_s = utterance.endpointing_s
         try:
-            heard = await self._stt.transcribe(utterance.pcm, expects=self.dialog.expects)
+            heard = await self._transcribed(utterance)
         except SpeechError:
             log.exception("speech recognition failed; the caller is asked again")
             heard = Transcription()
@@ -208,6 +214,15 @@ class Conversation:
                 return None
         turn.transcription, turn.caller_text = heard, heard.text
         return CallerSaid(transcription=heard)
+
+    async def _transcribed(self, utterance: Utterance) -> Transcription:
+        """What was said: as anticipated, or recognised now."""
+        if utterance.anticipation is not None:
+            try:
+                return (await utterance.anticipation).transcription
+            except SpeechError:
+                log.warning("anticipation failed; the utterance is recognised again")
+        return await self._stt.transcribe(utterance.pcm, expects=self.dialog.expects)
 
     def _step(self, event: CallerEvent) -> Iterable[Effect]:
         effects: list[Effect] = []

@@ -58,6 +58,14 @@ class Expectation:
     barge_in: bool = True  # may the caller interrupt what is being said
 
 
+class Readiness(StrEnum):
+    """Is what the caller said so far the whole answer?"""
+
+    COMPLETE = "complete"  # nothing is missing
+    OPEN = "open"  # it may be all, it may go on
+    INCOMPLETE = "incomplete"  # something is missing
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hypothesis:
     text: str
@@ -161,6 +169,14 @@ class EndCall:
 
 
 Effect: TypeAlias = Speak | PerformAction | EndCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What would come of an answer if it ended here."""
+
+    readiness: Readiness
+    effects: tuple[Effect, ...]
 
 
 class ActionStatus(StrEnum):

@@ -1,11 +1,11 @@
 """The outgoing 20 ms queue, which knows exactly which words were heard.
 
 A reply is filled by the synthesiser while it is being played. Playing it pops one frame a tick;
-when it is stopped, the words whose end had left are the words the caller heard. Pure; no clock:
-position is counted in samples sent.
+when it is stopped, the words whose end had left are the words the caller heard. It can be lowered
+while somebody may be interrupting, paused, and taken up again at the word it was paused in. Pure;
+no clock: position is counted in samples sent.
 """
 
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +14,14 @@ from voice.events import SpeechChunk
 from voice.frames import FRAME_SAMPLES, RATE_HZ, Pcm
 
 _FADE_SAMPLES = 40  # 5 ms: a hard cut clicks
+_DUCKED = 0.25  # -12 dB: clearly making room, still understood
 
 
 @dataclass(frozen=True, slots=True)
 class _TimedWord:
     word: str
-    end_sample: int
+    start: int
+    end: int
 
 
 class Reply:
@@ -28,18 +30,26 @@ class Reply:
     def __init__(self, *, barge_in: bool = True) -> None:
         self.barge_in = barge_in
         self.complete = False
-        self._chunks: deque[Pcm] = deque()
+        self._chunks: list[tuple[int, Pcm]] = []  # where each begins, in samples of the reply
         self._words: list[_TimedWord] = []
         self._appended = 0
-        self._sent = 0
+        self._position = 0  # the next sample to send
+        self._current = 0  # index of the chunk it lies in
+        self._furthest = 0  # the position before any rewinding
 
     def append(self, chunk: SpeechChunk) -> None:
         """Add speech at the end; ignored once the reply is complete."""
         if self.complete:
             return
-        for word in chunk.words:
-            self._words.append(_TimedWord(word.word, self._appended + round(word.end_s * RATE_HZ)))
-        self._chunks.append(chunk.pcm)
+        self._words += [
+            _TimedWord(
+                word.word,
+                self._appended + round(word.start_s * RATE_HZ),
+                self._appended + round(word.end_s * RATE_HZ),
+            )
+            for word in chunk.words
+        ]
+        self._chunks.append((self._appended, chunk.pcm))
         self._appended += len(chunk.pcm)
 
     def finish(self) -> None:
@@ -48,16 +58,16 @@ class Reply:
 
     @property
     def drained(self) -> bool:
-        return self.complete and self._sent >= self._appended
+        return self.complete and self._position >= self._appended
 
     @property
     def has_audio(self) -> bool:
-        return self._sent < self._appended
+        return self._position < self._appended
 
     @property
     def heard(self) -> str:
         """The words that have left in full."""
-        return " ".join(word.word for word in self._words if word.end_sample <= self._sent)
+        return " ".join(word.word for word in self._words if word.end <= self._furthest)
 
     @property
     def planned(self) -> str:
@@ -70,29 +80,65 @@ class Reply:
             return None
         frame = np.zeros(FRAME_SAMPLES, dtype=np.int16)
         filled = 0
-        while filled < FRAME_SAMPLES and self._chunks:
-            head = self._chunks[0]
-            taken = min(len(head), FRAME_SAMPLES - filled)
-            frame[filled : filled + taken] = head[:taken]
-            filled += taken
-            if taken == len(head):
-                self._chunks.popleft()
-            else:
-                self._chunks[0] = head[taken:]
-        self._sent += filled
+        while filled < FRAME_SAMPLES and self.has_audio:
+            begins, pcm = self._chunks[self._current]
+            taken = pcm[self._position - begins :][: FRAME_SAMPLES - filled]
+            frame[filled : filled + len(taken)] = taken
+            filled += len(taken)
+            self._position += len(taken)
+            if self._position >= begins + len(pcm):
+                self._current += 1
+        self._furthest = max(self._furthest, self._position)
         return frame
+
+    def rewind(self) -> None:
+        """Go back to the beginning of the word that was being said."""
+        begun = (word.start for word in self._words if word.start <= self._position < word.end)
+        self._position = next(begun, self._position)
+        begins_before = [begins for begins, _ in self._chunks if begins <= self._position]
+        self._current = max(len(begins_before) - 1, 0)
 
 
 class Playout:
     """What is being said on one call."""
 
     def __init__(self) -> None:
-        self.reply: Reply | None = None
+        self.reply: Reply | None = None  # being played
+        self._paused: Reply | None = None
         self._tail: Pcm | None = None
+        self._gain = self._wanted_gain = 1.0
 
     def play(self, reply: Reply) -> None:
-        """Start this reply; whatever was playing is over."""
-        self.reply, self._tail = reply, None
+        """Start this reply at full voice; whatever was playing or paused is over."""
+        self.reply, self._paused, self._tail = reply, None, None
+        self._gain = self._wanted_gain = 1.0
+
+    def duck(self) -> None:
+        """Lower the voice, from the next frame on."""
+        self._wanted_gain = _DUCKED
+
+    def pause(self) -> None:
+        """Fall silent within 5 ms and keep the rest."""
+        if self.reply is not None:
+            self._paused, self.reply = self.reply, None
+            self._fade_out(self._paused)
+
+    def resume(self) -> None:
+        """Full voice; what was paused goes on with the word it was paused in."""
+        self._wanted_gain = 1.0
+        if self._paused is not None:
+            self.reply, self._paused, self._tail = self._paused, None, None
+            self.reply.rewind()
+
+    def stop(self) -> Reply | None:
+        """Fall silent within 5 ms; returns the reply given up, with what was heard of it."""
+        playing = self.reply
+        reply, self.reply, self._paused = playing or self._paused, None, None
+        if reply is not None:
+            reply.finish()
+        if playing is not None:
+            self._fade_out(playing)
+        return reply
 
     def pop(self) -> tuple[Pcm | None, Reply | None]:
         """The next 20 ms to send, or None for silence; and the reply that ended with it, if any."""
@@ -102,20 +148,24 @@ class Playout:
         if self.reply is None:
             return None, None
         frame, reply = self.reply.pop(), self.reply
+        if frame is not None:
+            frame = self._with_gain(frame)
         if not reply.drained:
             return frame, None
         self.reply = None
         return frame, reply
 
-    def stop(self) -> Reply | None:
-        """Fall silent within 5 ms; returns the reply that was cut, with what was heard of it."""
-        reply, self.reply = self.reply, None
-        if reply is not None:
-            heard_frame = reply.pop()
-            reply.finish()
-            if heard_frame is not None:
-                faded = heard_frame.astype(np.float32)
-                faded[:_FADE_SAMPLES] *= np.linspace(1.0, 0.0, _FADE_SAMPLES, dtype=np.float32)
-                faded[_FADE_SAMPLES:] = 0.0
-                self._tail = faded.astype(np.int16)
-        return reply
+    def _with_gain(self, frame: Pcm) -> Pcm:
+        if self._gain == self._wanted_gain == 1.0:
+            return frame
+        ramp = np.linspace(self._gain, self._wanted_gain, FRAME_SAMPLES, dtype=np.float32)
+        self._gain = self._wanted_gain
+        return (frame * ramp).astype(np.int16)
+
+    def _fade_out(self, reply: Reply) -> None:
+        frame = reply.pop()
+        if frame is not None:
+            faded = self._with_gain(frame).astype(np.float32)
+            faded[:_FADE_SAMPLES] *= np.linspace(1.0, 0.0, _FADE_SAMPLES, dtype=np.float32)
+            faded[_FADE_SAMPLES:] = 0.0
+            self._tail = faded.astype(np.int16)

@@ -10,10 +10,12 @@ from typing import Protocol
 from voice.events import (
     ActionOutcome,
     CallerEvent,
+    CallerSaid,
     Effect,
     Expectation,
     LegEvent,
     PerformAction,
+    Preview,
     SpeechChunk,
     Transcription,
     TurnRecord,
@@ -103,6 +105,10 @@ class Dialog(Protocol):
     @property
     def understanding(self) -> Understanding | None:
         """How the last caller event was understood."""
+        ...
+
+    def preview(self, event: CallerSaid) -> Preview:
+        """What `receive` would return, and how complete the answer is; changes nothing."""
         ...
 
     def receive(self, event: CallerEvent) -> Sequence[Effect]: ...

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from voice.activity import ActivityGate
+from voice.anticipation import Anticipation
 from voice.conversation import (
     CallerTurn,
     Conversation,
@@ -22,9 +23,10 @@ from voice.conversation import (
     Utterance,
 )
 from voice.endpointing import EndpointRules
-from voice.events import Expects, KeyPressed, LegEnded, LegEvent
+from voice.events import Expects, KeyPressed, LegEnded, LegEvent, Readiness
 from voice.frames import Pcm, silence
-from voice.playout import Playout, Reply
+from voice.mouth import Mouth
+from voice.playout import Reply
 from voice.ports import (
     Actions,
     AudioLeg,
@@ -37,22 +39,29 @@ from voice.ports import (
 )
 from voice.turn import TurnMachine, TurnTiming
 from voice.turn_events import (
+    Anticipate,
     BeginUtterance,
     CallEnded,
     DiscardUtterance,
     DropReply,
+    DuckReply,
     EndKeys,
     EndUtterance,
     KeyArrived,
     NothingToSay,
+    OverheardJudged,
+    PauseReply,
+    Reconsider,
     ReplyEnded,
     ReplyReady,
     ReportSilence,
+    ResumeReply,
     StartReply,
     StopReply,
     TimePassed,
     TurnCommand,
     TurnEvent,
+    UtteranceCommand,
 )
 from voice.utterance import UtteranceBuffer
 
@@ -99,12 +108,13 @@ class CallSession:
         self._machine = TurnMachine(self._options.timing)
         self._gate = ActivityGate()
         self._utterance = UtteranceBuffer()
-        self._playout = Playout()
+        self._mouth = Mouth(self._reply_cut)
         self._keys = ""
-        self._ready: Reply | None = None  # announced, not yet started
         self._frame: Pcm = silence()
         self._silence = silence()
         self._inbox: asyncio.Queue[CallerTurn | None] = asyncio.Queue(_QUEUED_TURNS)
+        self._anticipation: asyncio.Task[Anticipation] | None = None
+        self._readiness: Readiness | None = None  # of what the caller has said so far
         self._ended = asyncio.Event()
         self._end_reason = ""
         self._opened_at_s = clock()
@@ -126,6 +136,7 @@ class CallSession:
         async with asyncio.TaskGroup() as group:
             worker = group.create_task(self._converse())
             await self._ended.wait()
+            self._reconsider()
             if self._inbox.full():
                 self._inbox.get_nowait()
             self._inbox.put_nowait(None)
@@ -159,7 +170,7 @@ class CallSession:
         if change is not None:
             self._tell(change, now_s)
         self._tell(TimePassed(), now_s)
-        frame, ended = self._playout.pop()
+        frame, ended = self._mouth.pop()
         ours = self._silence if frame is None else frame
         self._leg.send_frame(ours)
         self._ports.recorder.write(self._frame, ours)
@@ -172,7 +183,7 @@ class CallSession:
     # --- what the conversation tells the floor ---
 
     def reply_ready(self, reply: Reply) -> None:
-        self._ready = reply
+        self._mouth.prepare(reply)
         self._tell(ReplyReady(barge_in=reply.barge_in))
 
     def nothing_to_say(self) -> None:
@@ -182,48 +193,87 @@ class CallSession:
 
     def _tell(self, event: TurnEvent, now_s: float | None = None) -> None:
         expects = self._ports.dialog.expects
-        self._machine.endpoint_silence_s = self._options.endpoint.silence_for(expects)
+        self._machine.endpoint_silence_s = self._options.endpoint.silence_for(
+            expects, self._readiness
+        )
         for command in self._machine.receive(event, self._clock() if now_s is None else now_s):
             self._carry_out(command)
 
     def _carry_out(self, command: TurnCommand) -> None:
         match command:
-            case BeginUtterance():
-                self._utterance.begin()
-            case DiscardUtterance():
-                self._utterance.discard()
-            case EndUtterance(endpointing_s=waited_s, voiced_s=voiced_s):
-                pcm = self._utterance.take()
-                self._post(Utterance(pcm=pcm, voiced_s=voiced_s, endpointing_s=waited_s))
             case EndKeys():
                 keys, self._keys = self._keys, ""
                 self._post(Keys(digits=keys))
             case ReportSilence():
                 self._post(Silence())
-            case StartReply():
-                self._start_reply()
-            case StopReply():
-                self._stop_reply()
-            case DropReply():
-                self._drop_reply()
+            case (
+                StartReply()
+                | DuckReply()
+                | PauseReply()
+                | ResumeReply()
+                | StopReply()
+                | DropReply()
+            ):
+                self._mouth.obey(command)
+            case _:
+                self._hear(command)
+
+    def _hear(self, command: UtteranceCommand) -> None:
+        match command:
+            case BeginUtterance():
+                self._reconsider()
+                self._utterance.begin()
+            case Anticipate():
+                self._anticipate()
+            case Reconsider():
+                self._reconsider()
+            case EndUtterance():
+                self._end_utterance(command)
+            case DiscardUtterance():
+                self._reconsider()
+                self._utterance.discard()
             case _:
                 assert_never(command)
 
-    def _start_reply(self) -> None:
-        reply, self._ready = self._ready, None
-        if reply is not None:
-            self._playout.play(reply)
+    def _end_utterance(self, command: EndUtterance) -> None:
+        prepared, self._anticipation = self._anticipation, None
+        self._reconsider()
+        self._post(
+            Utterance(
+                pcm=self._utterance.take(),
+                voiced_s=command.voiced_s,
+                endpointing_s=command.endpointing_s,
+                anticipation=prepared,
+            )
+        )
 
-    def _stop_reply(self) -> None:
-        reply = self._playout.stop()
-        if reply is not None:
-            self._reply_over(reply, interrupted=True)
+    # --- anticipation ---
 
-    def _drop_reply(self) -> None:
-        reply, self._ready = self._ready, None
-        if reply is not None:
-            reply.finish()
-            self._reply_over(reply, interrupted=True)
+    def _anticipate(self) -> None:
+        if self._machine.owed:
+            return  # the dialog is at an earlier turn, and would judge by the wrong question
+        self._reconsider()
+        task = asyncio.create_task(self._conversation.anticipate(self._utterance.so_far()))
+        task.add_done_callback(self._anticipated)
+        self._anticipation = task
+
+    def _anticipated(self, task: asyncio.Task[Anticipation]) -> None:
+        if task.cancelled() or task.exception() is not None:
+            return  # the turn itself will recognise, and report what is wrong
+        if task is self._anticipation:
+            self._readiness = task.result().readiness
+            self._tell(OverheardJudged(words=task.result().has_words))
+
+    def _reconsider(self) -> None:
+        self._readiness = None
+        if self._anticipation is not None:
+            self._anticipation.cancel()
+            self._anticipation = None
+
+    # --- replies ---
+
+    def _reply_cut(self, reply: Reply) -> None:
+        self._reply_over(reply, interrupted=True)
 
     def _reply_over(self, reply: Reply, *, interrupted: bool) -> None:
         self._conversation.reply_over(reply, interrupted=interrupted)

@@ -13,6 +13,13 @@ It holds no audio and reads no clock.
     OVERLAP   frontdesk speaks and so does the caller: an interruption, or only a cough
     CLOSED    the call is over
 
+An interruption has three steps. At the first sound our voice is lowered; if the sound goes on it is
+paused; and when the caller pauses, what they said is judged. Words end the reply for good, a cough
+or an "mm-hm" lets it go on from the word it was paused at (`paused`).
+
+Whenever the caller pauses, the answer to what they have said so far is prepared, so that it is
+there when the pause turns out to be the end.
+
 Two counters sit beside the state. `owed` is how many finished caller turns the dialog has not
 answered yet; `held` says that an answer is ready while the caller speaks on. A held answer is
 spoken if the caller's noise turns out to be nothing, and dropped if it was a turn of its own, since
@@ -26,17 +33,23 @@ from enum import StrEnum
 from typing import ClassVar, Final, get_args
 
 from voice.turn_events import (
+    Anticipate,
     BeginUtterance,
     CallEnded,
     DiscardUtterance,
     DropReply,
+    DuckReply,
     EndKeys,
     EndUtterance,
     KeyArrived,
     NothingToSay,
+    OverheardJudged,
+    PauseReply,
+    Reconsider,
     ReplyEnded,
     ReplyReady,
     ReportSilence,
+    ResumeReply,
     StartReply,
     StopReply,
     TimePassed,
@@ -90,6 +103,7 @@ class TurnMachine:
         self.state = Floor.THINKING  # the caller is owed a greeting
         self.owed = 1
         self.held = False
+        self.paused = False
         self._held_barge_in = True
         self._barge_in = True
         self._voice_on = False
@@ -155,13 +169,19 @@ class TurnMachine:
         self.owed += 1
         waited_s = 0.0 if self._voice_on else now_s - self._quiet_since_s
         end = EndUtterance(endpointing_s=waited_s, voiced_s=self._voiced_until(now_s))
-        return [*self._drop_held(), end]
+        return [*self._drop_held(), *self._stop_paused(), end]
 
     def _drop_held(self) -> list[TurnCommand]:
         if not self.held:
             return []
         self.held = False
         return [DropReply()]
+
+    def _stop_paused(self) -> list[TurnCommand]:
+        if not self.paused:
+            return []
+        self.paused = False
+        return [StopReply()]
 
     def _talk(self, *, barge_in: bool) -> list[TurnCommand]:
         self.state, self._barge_in, self.held = Floor.TALKING, barge_in, False
@@ -170,6 +190,9 @@ class TurnMachine:
 
     def _after_noise(self, now_s: float) -> list[TurnCommand]:
         """What was heard is nothing: go back to where we were before it."""
+        if self.paused:
+            self.paused, self.state = False, Floor.TALKING
+            return [DiscardUtterance(), ResumeReply()]
         if self.held:
             return [DiscardUtterance(), *self._talk(barge_in=self._held_barge_in)]
         if self.owed:
@@ -186,15 +209,40 @@ class TurnMachine:
         return self._begin(Floor.HEARING, now_s)
 
     def _hear_over_us(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
-        return self._begin(Floor.OVERLAP, now_s)
+        ducked: list[TurnCommand] = [DuckReply()] if self._barge_in else []
+        return [*self._begin(Floor.OVERLAP, now_s), *ducked]
 
     def _pause(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
         self.state = Floor.PAUSED
-        return []
+        return [Anticipate()]
 
     def _resume(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
         self.state = Floor.HEARING
-        return []
+        return [Reconsider()]
+
+    def _overlap_pauses(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        return [Anticipate()] if self._barge_in else []
+
+    def _overlap_resumes(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        return [Reconsider()] if self._barge_in else []
+
+    def _judge_overlap(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        assert isinstance(event, OverheardJudged)
+        if self._voice_on or not self._barge_in:
+            return []
+        if not event.words:
+            return self._talk_on()
+        self.state, self.paused = Floor.PAUSED, True
+        return [PauseReply()]
+
+    def _judge_pause(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        assert isinstance(event, OverheardJudged)
+        return self._after_noise(now_s) if self.paused and not event.words else []
+
+    def _talk_on(self) -> list[TurnCommand]:
+        """The caller's sound over us was nothing."""
+        self.state = Floor.TALKING
+        return [DiscardUtterance(), *([ResumeReply()] if self._barge_in else [])]
 
     def _check_idle(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
         if now_s < self._idle_deadline_s:
@@ -219,11 +267,10 @@ class TurnMachine:
         """Give way to a voice that goes on; forget one that stopped again."""
         if self._voice_on:
             if self._barge_in and self._voiced_until(now_s) >= self.timing.barge_in_after_s:
-                self.state = Floor.HEARING
-                return [StopReply()]
+                self.state, self.paused = Floor.HEARING, True
+                return [PauseReply()]
         elif now_s - self._quiet_since_s >= self.endpoint_silence_s:
-            self.state = Floor.TALKING
-            return [DiscardUtterance()]
+            return self._talk_on()
         return []
 
     def _overlap_outlasts_us(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
@@ -264,6 +311,7 @@ class TurnMachine:
         commands: list[TurnCommand] = []
         if self.state in (Floor.TALKING, Floor.OVERLAP):
             commands.append(StopReply())
+        commands += self._stop_paused()
         if self.state in (Floor.HEARING, Floor.PAUSED, Floor.OVERLAP):
             commands.append(DiscardUtterance())
         commands += self._drop_held()
@@ -280,8 +328,8 @@ class TurnMachine:
         return [*self._drop_held(), EndKeys()]
 
     def _close(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
-        speaking = self.state in (Floor.TALKING, Floor.OVERLAP)
-        self.state = Floor.CLOSED
+        speaking = self.paused or self.state in (Floor.TALKING, Floor.OVERLAP)
+        self.state, self.paused = Floor.CLOSED, False
         return [StopReply()] if speaking else self._drop_held()
 
     _TABLE: ClassVar[
@@ -294,40 +342,47 @@ class TurnMachine:
         (Floor.OPEN, VoiceStopped): _ignore,
         (Floor.OPEN, TimePassed): _check_idle,
         (Floor.OPEN, KeyArrived): _key,
+        (Floor.OPEN, OverheardJudged): _ignore,
         (Floor.HEARING, VoiceStarted): _ignore,
         (Floor.HEARING, VoiceStopped): _pause,
         (Floor.HEARING, TimePassed): _check_max_turn,
         (Floor.HEARING, KeyArrived): _key,
         (Floor.HEARING, ReplyReady): _hold_reply,
         (Floor.HEARING, NothingToSay): _no_reply_yet,
+        (Floor.HEARING, OverheardJudged): _ignore,
         (Floor.PAUSED, VoiceStarted): _resume,
         (Floor.PAUSED, VoiceStopped): _ignore,
         (Floor.PAUSED, TimePassed): _check_endpoint,
         (Floor.PAUSED, KeyArrived): _key,
         (Floor.PAUSED, ReplyReady): _hold_reply,
         (Floor.PAUSED, NothingToSay): _no_reply_yet,
+        (Floor.PAUSED, OverheardJudged): _judge_pause,
         (Floor.KEYING, VoiceStarted): _ignore,
         (Floor.KEYING, VoiceStopped): _ignore,
         (Floor.KEYING, TimePassed): _check_keys,
         (Floor.KEYING, KeyArrived): _key,
         (Floor.KEYING, ReplyReady): _hold_reply,
         (Floor.KEYING, NothingToSay): _no_reply_yet,
+        (Floor.KEYING, OverheardJudged): _ignore,
         (Floor.THINKING, VoiceStarted): _hear,
         (Floor.THINKING, VoiceStopped): _ignore,
         (Floor.THINKING, TimePassed): _ignore,
         (Floor.THINKING, KeyArrived): _key,
         (Floor.THINKING, ReplyReady): _reply,
         (Floor.THINKING, NothingToSay): _no_reply,
+        (Floor.THINKING, OverheardJudged): _ignore,
         (Floor.TALKING, VoiceStarted): _hear_over_us,
         (Floor.TALKING, VoiceStopped): _ignore,
         (Floor.TALKING, TimePassed): _ignore,
         (Floor.TALKING, KeyArrived): _key,
         (Floor.TALKING, ReplyEnded): _finish_talking,
-        (Floor.OVERLAP, VoiceStarted): _ignore,
-        (Floor.OVERLAP, VoiceStopped): _ignore,
+        (Floor.TALKING, OverheardJudged): _ignore,
+        (Floor.OVERLAP, VoiceStarted): _overlap_resumes,
+        (Floor.OVERLAP, VoiceStopped): _overlap_pauses,
         (Floor.OVERLAP, TimePassed): _check_overlap,
         (Floor.OVERLAP, KeyArrived): _key,
         (Floor.OVERLAP, ReplyEnded): _overlap_outlasts_us,
+        (Floor.OVERLAP, OverheardJudged): _judge_overlap,
         **dict.fromkeys([(floor, CallEnded) for floor in Floor], _close),
         **dict.fromkeys([(Floor.CLOSED, event) for event in get_args(TurnEvent)], _ignore),
     }  # fmt: skip

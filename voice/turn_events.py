@@ -48,6 +48,16 @@ class CallEnded:
     """Either side is gone."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverheardJudged:
+    """What the caller said so far over us, or since they stopped us, are words to us, or nothing.
+
+    "mm-hm", a cough and a door are nothing: whoever was interrupted by them goes on.
+    """
+
+    words: bool
+
+
 TurnEvent: TypeAlias = (
     VoiceStarted
     | VoiceStopped
@@ -56,6 +66,7 @@ TurnEvent: TypeAlias = (
     | ReplyReady
     | NothingToSay
     | ReplyEnded
+    | OverheardJudged
     | CallEnded
 )
 
@@ -65,6 +76,16 @@ TurnEvent: TypeAlias = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeginUtterance:
     """Collect the caller's audio from a little before now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anticipate:
+    """The caller paused: prepare the answer to what was said so far, and say nothing of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconsider:
+    """The caller speaks on: what was prepared is void."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +113,22 @@ class StartReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopReply:
-    """Fall silent now, and note what was heard."""
+    """Give up the reply, silent by now or not, and note what was heard."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuckReply:
+    """Lower our voice: somebody may be interrupting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseReply:
+    """Fall silent now, but keep the rest: it may have been no interruption."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeReply:
+    """Go on speaking from the word we were interrupted at, at full voice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,13 +141,8 @@ class ReportSilence:
     """The caller said nothing for the no-input time."""
 
 
-TurnCommand: TypeAlias = (
-    BeginUtterance
-    | EndUtterance
-    | DiscardUtterance
-    | EndKeys
-    | StartReply
-    | StopReply
-    | DropReply
-    | ReportSilence
+UtteranceCommand: TypeAlias = (
+    BeginUtterance | Anticipate | Reconsider | EndUtterance | DiscardUtterance
 )
+ReplyCommand: TypeAlias = StartReply | DuckReply | PauseReply | ResumeReply | StopReply | DropReply
+TurnCommand: TypeAlias = UtteranceCommand | ReplyCommand | EndKeys | ReportSilence

@@ -30,10 +30,14 @@ class UtteranceBuffer:
         self._length, self.collecting = 0, True
         self._extend(np.roll(self._ring, -self._next, axis=0).ravel())
 
+    def so_far(self) -> Pcm:
+        """The audio collected until now, shape (n,); collecting goes on."""
+        return self._samples[: self._length].copy()
+
     def take(self) -> Pcm:
         """End the utterance and return its audio, shape (n,)."""
         self.collecting = False
-        return self._samples[: self._length].copy()
+        return self.so_far()
 
     def discard(self) -> None:
         self.collecting = False

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,6 +110,11 @@ class System:
     def sip_port(self) -> int:
         return int(self.sip.rpartition(":")[2])
 
+    @property
+    def streams(self) -> str:
+        """Where media streams go; their port must be set."""
+        return str(self.server.ready["streams"])
+
     def get(self, path: str) -> Any:
         """An answer of the server's API."""
         answer = httpx.get(
@@ -163,7 +168,7 @@ def wait_for(look: Callable[[], T | None], *, timeout_s: float = 30.0) -> T:
 @contextmanager
 def system_running(
     folder: Path, server_database: str, shop_database: str, **settings: str
-) -> Iterator[System]:
+) -> Generator[System, None, None]:
     """Shop and server, stopped at the end."""
     system = System(folder, server_database, shop_database, settings)
     try:

@@ -10,11 +10,14 @@ from voice.events import (
     ActionOutcome,
     ActionStatus,
     CallerEvent,
+    CallerSaid,
     Effect,
     Expectation,
     Hypothesis,
     LegEvent,
     PerformAction,
+    Preview,
+    Readiness,
     SpeechChunk,
     SpeechError,
     Transcription,
@@ -99,6 +102,13 @@ class FakeDialog:
     expects: Expectation = field(default_factory=Expectation)
     understanding: Understanding | None = None
     told: list[CallerEvent] = field(default_factory=list[CallerEvent])
+    readiness: Readiness = Readiness.OPEN
+    previewed: list[CallerSaid] = field(default_factory=list[CallerSaid])
+
+    def preview(self, event: CallerSaid) -> Preview:
+        self.previewed.append(event)
+        effects = tuple(self.script[0]) if self.script else ()
+        return Preview(readiness=self.readiness, effects=effects)
 
     def receive(self, event: CallerEvent) -> Sequence[Effect]:
         self.told.append(event)

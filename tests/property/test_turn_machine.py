@@ -6,17 +6,23 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from voice.turn import Floor, TurnMachine, TurnTiming
 from voice.turn_events import (
+    Anticipate,
     BeginUtterance,
     CallEnded,
     DiscardUtterance,
     DropReply,
+    DuckReply,
     EndKeys,
     EndUtterance,
     KeyArrived,
     NothingToSay,
+    OverheardJudged,
+    PauseReply,
+    Reconsider,
     ReplyEnded,
     ReplyReady,
     ReportSilence,
+    ResumeReply,
     StartReply,
     StopReply,
     TimePassed,
@@ -39,6 +45,7 @@ class AnyCall(RuleBasedStateMachine):
         self.voice = False
         self.ready = False  # a reply is announced and neither started nor dropped
         self.playing = False
+        self.paused = False  # silenced by the caller, perhaps to go on
         self.collecting = False
         self.unanswered = 1  # turns given to the dialog and not answered
         self.long_voice_s = 0.0
@@ -47,7 +54,7 @@ class AnyCall(RuleBasedStateMachine):
         for command in self.machine.receive(event, self.now_s):
             self.obey(command)
 
-    def obey(self, command: TurnCommand) -> None:
+    def obey(self, command: TurnCommand) -> None:  # noqa: C901  one line a command
         match command:
             case BeginUtterance():
                 assert not self.collecting
@@ -63,9 +70,22 @@ class AnyCall(RuleBasedStateMachine):
                 assert self.ready, "a reply started that was not ready"
                 assert not self.collecting, "frontdesk speaks while the caller holds the turn"
                 self.ready, self.playing = False, True
-            case StopReply():
+            case DuckReply():
                 assert self.playing
-                self.playing = False
+            case PauseReply():
+                assert self.playing
+                self.playing, self.paused = False, True
+            case ResumeReply():
+                assert not self.collecting, "frontdesk speaks while the caller holds the turn"
+                assert self.paused or self.playing
+                self.playing, self.paused = True, False
+            case StopReply():
+                assert self.playing or self.paused
+                self.playing = self.paused = False
+            case Anticipate():
+                assert self.collecting
+            case Reconsider():
+                assert self.collecting
             case DropReply():
                 assert self.ready
                 self.ready = False
@@ -83,19 +103,23 @@ class AnyCall(RuleBasedStateMachine):
         self.voice = not self.voice
         self.tell(VoiceStarted() if self.voice else VoiceStopped())
 
+    @rule(words=st.booleans())
+    def overheard_is_judged(self, words: bool) -> None:
+        self.tell(OverheardJudged(words=words))
+
     @rule(complete=st.booleans())
     def key_pressed(self, complete: bool) -> None:
         self.tell(KeyArrived(complete=complete))
         self.collecting = self.collecting and self.machine.state is not Floor.KEYING
 
-    @precondition(lambda self: self.unanswered and not self.playing)
+    @precondition(lambda self: self.unanswered and not self.playing and not self.paused)
     @rule(barge_in=st.booleans())
     def dialog_answers(self, barge_in: bool) -> None:
         self.unanswered -= 1
         self.ready = True
         self.tell(ReplyReady(barge_in=barge_in))
 
-    @precondition(lambda self: self.unanswered and not self.playing)
+    @precondition(lambda self: self.unanswered and not self.playing and not self.paused)
     @rule()
     def dialog_has_no_answer(self) -> None:
         self.unanswered -= 1
@@ -112,6 +136,7 @@ class AnyCall(RuleBasedStateMachine):
         assert self.playing == (self.machine.state in (Floor.TALKING, Floor.OVERLAP))
         assert self.machine.owed == self.unanswered
         assert self.machine.held == self.ready
+        assert self.machine.paused == self.paused
 
     @invariant()
     def somebody_always_has_the_next_move(self) -> None:
@@ -127,6 +152,7 @@ class AnyCall(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.tell(CallEnded())
         assert not self.playing
+        assert not self.paused
         assert not self.ready
         assert self.machine.state is Floor.CLOSED
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from voice.activity import ActivityGate
 from voice.endpointing import EndpointRules
-from voice.events import Expectation, Expects
+from voice.events import Expectation, Expects, Readiness
 from voice.frames import FRAME_SAMPLES
 from voice.turn_events import VoiceStarted, VoiceStopped
 from voice.utterance import UtteranceBuffer
@@ -28,8 +28,8 @@ def test_levels_between_stop_and_start_change_nothing():
     assert changes(0.9, 0.9, 0.9, 0.4, 0.4, 0.4, 0.4, 0.4)[3:] == [None] * 5
 
 
-def test_voice_stops_after_eighty_milliseconds_below_the_stop_level():
-    assert changes(0.9, 0.9, 0.9, 0.1, 0.1, 0.1, 0.1)[3:] == [None, None, None, VoiceStopped()]
+def test_voice_stops_after_forty_milliseconds_below_the_stop_level():
+    assert changes(0.9, 0.9, 0.9, 0.1, 0.1)[3:] == [None, VoiceStopped()]
 
 
 def frame(value: int) -> np.ndarray:
@@ -70,7 +70,7 @@ def test_utterance_is_capped_at_thirty_seconds():
 def test_confirmation_ends_sooner_than_a_number_and_a_number_sooner_than_an_address():
     rules = EndpointRules()
     waits = [
-        rules.silence_for(Expectation(kind=kind))
+        rules.silence_for(Expectation(kind=kind), Readiness.OPEN)
         for kind in (Expects.YES_NO, Expects.FREE, Expects.DIGITS, Expects.ADDRESS)
     ]
     assert waits == sorted(waits)
@@ -80,4 +80,7 @@ def test_confirmation_ends_sooner_than_a_number_and_a_number_sooner_than_an_addr
 def test_every_kind_of_answer_has_its_rule():
     rules = EndpointRules()
     for kind in Expects:
-        assert rules.silence_for(Expectation(kind=kind)) > 0
+        expects = Expectation(kind=kind)
+        complete, open_, incomplete = (rules.silence_for(expects, each) for each in Readiness)
+        assert 0 < complete < open_ <= incomplete
+        assert rules.silence_for(expects, None) == open_, "not known yet: neither hasty nor slow"

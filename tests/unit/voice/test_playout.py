@@ -82,3 +82,46 @@ def test_stopped_reply_takes_no_more_speech():
     playout.stop()
     reply.append(chunk("late"))
     assert reply.planned == "one"
+
+
+def test_ducked_voice_is_lower_and_resumed_voice_is_not():
+    reply = Reply()
+    reply.append(chunk("one", "two", "three"))
+    playout, _ = played(reply, 1)
+    playout.duck()
+    playout.pop()
+    ducked, _ = playout.pop()
+    assert ducked is not None
+    assert ducked.max() == 250
+    playout.resume()
+    playout.pop()
+    full, _ = playout.pop()
+    assert full is not None
+    assert full.max() == 1000
+
+
+def test_paused_reply_is_silent_and_goes_on_at_the_word_it_was_paused_in():
+    reply = Reply()
+    reply.append(chunk("one", "two", "three"))
+    playout, _ = played(reply, 7)
+    playout.pause()
+    playout.pop()
+    assert playout.pop() == (None, None)
+    assert reply.heard == "one"
+    playout.resume()
+    rest = 0
+    while (frame := playout.pop()[0]) is not None:
+        rest += np.count_nonzero(frame)
+    assert rest == 1600, "two and three, whole"
+    assert reply.heard == "one two three"
+
+
+def test_paused_reply_can_be_given_up():
+    reply = Reply()
+    reply.append(chunk("one", "two", "three"))
+    playout, _ = played(reply, 7)
+    playout.pause()
+    assert playout.stop() is reply
+    assert reply.heard == "one"
+    playout.pop()
+    assert playout.pop() == (None, None)

@@ -31,6 +31,7 @@ from voice.events import (
     LegEnded,
     PerformAction,
     PromptInterrupted,
+    Readiness,
     Speak,
 )
 from voice.frames import FRAME_S, silence
@@ -78,7 +79,7 @@ class Rig:
 
     async def caller_speaks(self, seconds: float) -> None:
         await self.passes(seconds, voice=True)
-        await self.passes(1.0)
+        await self.passes(1.5)
 
 
 @asynccontextmanager
@@ -163,7 +164,7 @@ async def test_long_speech_without_words_is_a_no_match():
 
 
 async def test_failing_recogniser_asks_the_caller_again():
-    async with call([GREETING, [Speak(text="sorry?")]], None) as rig:
+    async with call([GREETING, [Speak(text="sorry?")]], None, None) as rig:
         await rig.passes(1.5)
         await rig.caller_speaks(0.3)
     assert isinstance(rig.dialog.told[1], CallerSaid)
@@ -242,3 +243,59 @@ async def test_second_utterance_before_the_answer_replaces_the_first_answer():
     assert [turn.said for turn in rig.journal.turns[1:]] == ["changed", "second"]
     assert rig.journal.turns[1].heard == ""
     assert rig.journal.turns[2].heard == "second"
+
+
+async def test_answer_is_prepared_in_the_pause_and_recognised_only_once():
+    async with call([GREETING, [Speak(text="fine")]], "where is my order") as rig:
+        await rig.passes(1.5)
+        await rig.passes(1.0, voice=True)
+        await rig.passes(0.1)
+        assert len(rig.stt.heard) == 1, "nothing was prepared"
+        assert rig.dialog.told == [CallStarted()], "the dialog was told before the caller was done"
+        await rig.passes(1.0)
+    assert len(rig.stt.heard) == 1
+    assert len(rig.dialog.told) == 2
+
+
+async def test_no_effect_runs_before_the_caller_is_done():
+    change = [PerformAction(name="change", arguments={}, key="c:1:0")]
+    async with call([GREETING, change], "change it", "change it please") as rig:
+        await rig.passes(1.5)
+        await rig.passes(1.0, voice=True)
+        await rig.passes(0.3)
+        assert len(rig.dialog.previewed) == 1
+        await rig.passes(0.5, voice=True)
+        assert rig.actions.performed == []
+        await rig.passes(1.0)
+    assert len(rig.actions.performed) == 1
+    assert isinstance(rig.dialog.told[1], CallerSaid)
+    assert rig.dialog.told[1].transcription.text == "change it please"
+
+
+async def test_complete_answer_ends_the_turn_sooner_than_one_that_may_go_on():
+    delays_s: list[float] = []
+    for readiness in (Readiness.COMPLETE, Readiness.OPEN, Readiness.INCOMPLETE):
+        async with call([GREETING, [Speak(text="fine")]], "four eight") as rig:
+            rig.dialog.readiness = readiness
+            await rig.passes(1.5)
+            await rig.passes(1.0, voice=True)
+            quiet_from_s = rig.now_s
+            while len(rig.dialog.told) < 2:
+                await rig.passes(FRAME_S)
+            delays_s.append(rig.now_s - quiet_from_s)
+    assert delays_s[0] <= 0.2
+    assert delays_s == sorted(delays_s)
+    assert len(set(delays_s)) == 3
+
+
+async def test_cough_over_the_prompt_lets_it_go_on_from_the_word_it_was_paused_in():
+    long = [Speak(text="one two three four five six seven eight nine ten")]  # 2 s
+    async with call([long], "") as rig:
+        await rig.passes(0.7)
+        await rig.passes(0.4, voice=True)
+        assert not rig.leg.sent[-1].any(), "frontdesk spoke on through the noise"
+        await rig.passes(2.5)
+    assert rig.journal.turns[0].heard.split()[-1] == "ten"
+    assert not rig.journal.turns[0].interrupted
+    spoken_s = sum(frame.any() for frame in rig.leg.sent) * FRAME_S
+    assert 2.0 < spoken_s < 2.5, "the interrupted word is said again, and nothing else"

@@ -4,17 +4,23 @@ import pytest
 
 from voice.turn import Floor, IllegalTurnEventError, TurnMachine, TurnTiming
 from voice.turn_events import (
+    Anticipate,
     BeginUtterance,
     CallEnded,
     DiscardUtterance,
     DropReply,
+    DuckReply,
     EndKeys,
     EndUtterance,
     KeyArrived,
     NothingToSay,
+    OverheardJudged,
+    PauseReply,
+    Reconsider,
     ReplyEnded,
     ReplyReady,
     ReportSilence,
+    ResumeReply,
     StartReply,
     StopReply,
     TimePassed,
@@ -62,7 +68,7 @@ def test_greeting_is_spoken_when_it_is_ready():
 def test_utterance_ends_after_the_endpoint_silence_and_not_before():
     call = Call().greeted()
     assert call.then(VoiceStarted()) == [BeginUtterance()]
-    assert call.then(VoiceStopped(), after_s=1.0) == []
+    assert call.then(VoiceStopped(), after_s=1.0) == [Anticipate()]
     assert call.then(TimePassed(), after_s=0.25) == []
     [end] = call.then(TimePassed(), after_s=0.25)
     assert isinstance(end, EndUtterance)
@@ -75,7 +81,7 @@ def test_pause_shorter_than_the_endpoint_silence_goes_on_as_one_utterance():
     call = Call().greeted()
     call.then(VoiceStarted())
     call.then(VoiceStopped(), after_s=0.5)
-    assert call.then(VoiceStarted(), after_s=0.375) == []
+    assert call.then(VoiceStarted(), after_s=0.375) == [Reconsider()]
     call.then(VoiceStopped(), after_s=0.5)
     [end] = call.then(TimePassed(), after_s=0.5)
     assert isinstance(end, EndUtterance)
@@ -97,28 +103,88 @@ def test_silence_is_reported_after_the_no_input_time():
     assert call.machine.state is Floor.THINKING
 
 
-def test_caller_who_talks_on_over_us_silences_us():
+def interrupted() -> Call:
+    """A caller who went on talking over us until we paused."""
     call = Call()
     call.then(ReplyReady())
-    assert call.then(VoiceStarted(), after_s=1.0) == [BeginUtterance()]
+    assert call.then(VoiceStarted(), after_s=1.0) == [BeginUtterance(), DuckReply()]
     assert call.then(TimePassed(), after_s=0.125) == []
-    assert call.then(TimePassed(), after_s=0.125) == [StopReply()]
+    assert call.then(TimePassed(), after_s=0.125) == [PauseReply()]
+    assert call.machine.state is Floor.HEARING
+    return call
+
+
+def test_caller_who_talks_on_over_us_lowers_our_voice_and_then_pauses_it():
+    interrupted()
+
+
+def test_words_over_us_end_the_reply_when_the_caller_is_done():
+    call = interrupted()
+    assert call.then(VoiceStopped(), after_s=0.5) == [Anticipate()]
+    assert call.then(OverheardJudged(words=True)) == []
+    stop, end = call.then(TimePassed(), after_s=0.5)
+    assert stop == StopReply()
+    assert isinstance(end, EndUtterance)
+
+
+def test_mm_hm_over_us_lets_us_go_on_at_once():
+    call = interrupted()
+    call.then(VoiceStopped(), after_s=0.125)
+    assert call.then(OverheardJudged(words=False)) == [DiscardUtterance(), ResumeReply()]
+    assert call.machine.state is Floor.TALKING
+
+
+def test_caller_who_speaks_on_is_not_judged_by_what_they_said_before():
+    call = interrupted()
+    call.then(VoiceStopped(), after_s=0.5)
+    assert call.then(VoiceStarted(), after_s=0.125) == [Reconsider()]
+    assert call.then(OverheardJudged(words=False)) == []
     assert call.machine.state is Floor.HEARING
 
 
-def test_cough_over_us_does_not_silence_us():
+def test_cough_over_us_only_lowers_our_voice():
     call = Call()
     call.then(ReplyReady())
     call.then(VoiceStarted(), after_s=1.0)
-    assert call.then(VoiceStopped(), after_s=0.1) == []
-    assert call.then(TimePassed(), after_s=0.5) == [DiscardUtterance()]
+    assert call.then(VoiceStopped(), after_s=0.125) == [Anticipate()]
+    assert call.then(OverheardJudged(words=False)) == [DiscardUtterance(), ResumeReply()]
     assert call.machine.state is Floor.TALKING
+
+
+def test_cough_that_nobody_judges_is_forgotten_after_the_endpoint_silence():
+    call = Call()
+    call.then(ReplyReady())
+    call.then(VoiceStarted(), after_s=1.0)
+    call.then(VoiceStopped(), after_s=0.125)
+    assert call.then(TimePassed(), after_s=0.5) == [DiscardUtterance(), ResumeReply()]
+
+
+def test_short_word_over_us_pauses_us_once_it_is_understood():
+    call = Call()
+    call.then(ReplyReady())
+    call.then(VoiceStarted(), after_s=1.0)
+    call.then(VoiceStopped(), after_s=0.1875)
+    assert call.then(OverheardJudged(words=True)) == [PauseReply()]
+    assert call.machine.state is Floor.PAUSED
+    stop, end = call.then(TimePassed(), after_s=0.5)
+    assert stop == StopReply()
+    assert isinstance(end, EndUtterance)
+
+
+def test_key_after_an_interruption_gives_the_reply_up():
+    call = interrupted()
+    assert call.then(KeyArrived(complete=False)) == [StopReply(), DiscardUtterance()]
+
+
+def test_end_of_the_call_gives_a_paused_reply_up():
+    call = interrupted()
+    assert call.then(CallEnded()) == [StopReply()]
 
 
 def test_prompt_without_barge_in_is_spoken_to_its_end():
     call = Call()
     call.then(ReplyReady(barge_in=False))
-    call.then(VoiceStarted(), after_s=1.0)
+    assert call.then(VoiceStarted(), after_s=1.0) == [BeginUtterance()]
     assert call.then(TimePassed(), after_s=5.0) == []
     assert call.machine.state is Floor.OVERLAP
 
