@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import xml.etree.ElementTree as ElementTree
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -208,6 +209,40 @@ async def test_carrier_that_vanishes_is_a_network_error() -> None:
         connection.transport.abort()
         await until(lambda: world.events)
         assert world.events == [LegEnded(reason="network_error")]
+
+
+async def test_hanging_up_waits_until_the_caller_has_heard_everything() -> None:
+    async with world_open() as world, connect(world.url()) as connection:
+        await connection.send(carrier.start())
+        await until(lambda: world.legs)
+        [leg] = world.legs
+        await leg.answer()
+        leg.send_frame(carrier.TONE)
+        hanging_up = asyncio.create_task(leg.hang_up("done"))
+        received = [json.loads(await connection.recv()) for _ in range(2)]
+        assert [message["event"] for message in received] == ["media", "mark"]
+        assert not hanging_up.done()
+        await connection.send(carrier.mark(received[1]["mark"]["name"]))
+        assert await close_code(connection) == 1000
+        await hanging_up
+
+
+async def test_carrier_that_stops_reading_costs_old_audio_and_is_cleared_afterwards() -> None:
+    async with world_open() as world, connect(world.url()) as connection:
+        await connection.send(carrier.start())
+        await until(lambda: world.legs)
+        [leg] = world.legs
+        await leg.answer()
+        for _ in range(50_000):
+            leg.send_frame(carrier.TONE)
+            if leg.statistics.dropped > 100:
+                break
+            await asyncio.sleep(0)
+        assert leg.statistics.dropped > 100
+        async with asyncio.timeout(10):
+            while json.loads(await connection.recv())["event"] != "clear":
+                pass
+            assert json.loads(await connection.recv())["event"] == "media"
 
 
 # --- the webhook ----------------------------------------------------------------------------------
