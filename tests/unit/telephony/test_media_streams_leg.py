@@ -227,8 +227,12 @@ async def test_hanging_up_lets_the_caller_hear_the_last_words(world: World) -> N
     assert world.events == [LegEnded(reason="server_hangup")]
     assert world.channel.events == ["media", "mark"]
     assert world.channel.closed == []
+    world.channel.say(carrier.mark("another"))
+    await settle()
+    assert not hanging_up.done()
     world.channel.say(carrier.mark(world.channel.sent[-1]["mark"]["name"]))
-    await hanging_up
+    await settle()
+    assert hanging_up.done()
     assert world.channel.closed == [1000]
 
 
@@ -248,7 +252,8 @@ async def test_a_carrier_that_goes_meanwhile_does_not_hold_up_hanging_up(world: 
     hanging_up = asyncio.create_task(world.leg.hang_up("done"))
     await settle()
     world.channel.say(carrier.stop())
-    await hanging_up
+    await settle()
+    assert hanging_up.done()
     assert world.events == [LegEnded(reason="server_hangup")]
 
 
