@@ -6,32 +6,21 @@ them, prints what they report, and looks at the shop's record before and after.
 
 import asyncio
 import json
-import secrets
 import shutil
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from server.demo_shop import Shop, first_line, running_shop, start_child, stop_child
+from server.demo_shop import Shop, start_child, stop_child
 from server.demo_view import DemoView
-from server.postgres import EmbeddedPostgres
+from server.stack import Server, fresh_folder, running_stack
 
 _ORDER = "4815"  # the one the scenario asks about
 _SCENARIO = "change_address"
 _FOLDER = Path("var/demo")
-_SERVER_START_S = 60.0
 _CALL_S = 180.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoServer:
-    sip: str
-    http: str
-    token: str
 
 
 async def run_demo(*, keep: bool) -> int:
@@ -41,34 +30,15 @@ async def run_demo(*, keep: bool) -> int:
         StartError, PostgresError: a part did not come up; one line.
     """
     view = DemoView()
-    folder = _fresh_folder()
-    async with AsyncExitStack() as parts:
-        view.step("starting PostgreSQL")
-        postgres = EmbeddedPostgres(folder / "postgres")
-        await postgres.start()
-        parts.push_async_callback(postgres.stop)
-        view.step("starting the shop, a service of its own")
-        shop = await parts.enter_async_context(
-            running_shop(await postgres.ensure_database("shop"), log=folder / "shop.log")
-        )
-        view.step("starting frontdesk: speech models, dialog, SIP and HTTP")
-        database = await postgres.ensure_database("frontdesk")
-        server = await parts.enter_async_context(_running_server(database, shop, folder))
-        status = await _call_and_compare(view, shop, server, folder)
+    folder = fresh_folder(_FOLDER)
+    async with running_stack(folder, on_step=view.step) as stack:
+        status = await _call_and_compare(view, stack.shop, stack.server, folder)
     if not keep:
         shutil.rmtree(folder / "postgres", ignore_errors=True)
     return status
 
 
-def _fresh_folder() -> Path:
-    """The demo's folder, without the last demo's database: each starts from the same records."""
-    folder = _FOLDER.absolute()
-    shutil.rmtree(folder / "postgres", ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-async def _call_and_compare(view: DemoView, shop: Shop, server: DemoServer, folder: Path) -> int:
+async def _call_and_compare(view: DemoView, shop: Shop, server: Server, folder: Path) -> int:
     before = await _order(shop)
     view.heading(f"A caller dials {server.sip}")
     report, call_id = await _place_call(view, server, folder)
@@ -93,33 +63,8 @@ async def _call_and_compare(view: DemoView, shop: Shop, server: DemoServer, fold
     return 0 if changed and report.get("goal_reached") else 1
 
 
-@asynccontextmanager
-async def _running_server(
-    database_url: str, shop: Shop, folder: Path
-) -> AsyncGenerator[DemoServer, None]:
-    token = secrets.token_urlsafe(24)
-    log = folder / "server.log"
-    process = await start_child(
-        ("-m", "server.cli", "serve", "--announce", "--sip-port", "0", "--http-port", "0"),
-        log=log,
-        environment={
-            "DATABASE_URL": database_url,
-            "FRONTDESK_DATA_DIR": str(folder),
-            "FRONTDESK_SIP__HOST": "127.0.0.1",
-            "FRONTDESK_HTTP__TOKEN": token,
-            "FRONTDESK_BACKEND__URL": shop.url,
-            "FRONTDESK_BACKEND__TOKEN": shop.token,
-        },
-    )
-    try:
-        ready = await first_line(process, timeout_s=_SERVER_START_S, what="frontdesk", log=log)
-        yield DemoServer(sip=str(ready["sip"]), http=str(ready["http"]), token=token)
-    finally:
-        await stop_child(process)
-
-
 async def _place_call(
-    view: DemoView, server: DemoServer, folder: Path
+    view: DemoView, server: Server, folder: Path
 ) -> tuple[Mapping[str, Any], str]:
     """Run the caller's process and show both sides; returns its report and the call's id."""
     watching = asyncio.create_task(_watch(view, server))
@@ -152,7 +97,7 @@ async def _place_call(
         return report, ""
 
 
-async def _watch(view: DemoView, server: DemoServer) -> str:
+async def _watch(view: DemoView, server: Server) -> str:
     """Show the server's side until the call is over; returns its id."""
     headers = {"Authorization": f"Bearer {server.token}"}
     async with (
@@ -176,7 +121,7 @@ async def _order(shop: Shop) -> dict[str, Any]:
         return answer.json()
 
 
-async def _recording(server: DemoServer, call_id: str) -> str:
+async def _recording(server: Server, call_id: str) -> str:
     """Where the server keeps the recording, from its own record of the call."""
     if not call_id:
         return "none"

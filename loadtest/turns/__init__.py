@@ -1,0 +1,1 @@
+"""The turn-taking suite: calls whose timing is measured from what the caller heard."""

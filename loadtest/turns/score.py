@@ -1,0 +1,163 @@
+"""What one call's recording says about turn-taking; pure. Positions are samples at 8 kHz.
+
+gap           the caller's last sound to frontdesk's first one after it
+cut-off       frontdesk began to speak, other than a filler, before the caller's answer was complete
+interruption  the caller's first sound over a prompt to frontdesk's last one
+false stop    a noise, a backchannel or an echo silenced a prompt for more than 400 ms, and it did
+              not go on
+resumption    it did go on: the time from its silence to its next sound
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from loadtest.pcm import RATE_HZ
+from loadtest.turns.call import CallRecording, Mark
+from loadtest.turns.cases import Condition, Kind
+from loadtest.turns.spans import HeardSpan
+
+_SETTLED: Final = RATE_HZ // 10  # a prompt talked over has sounded for 100 ms at least
+_RESUME_WITHIN: Final = 3 * RATE_HZ  # frontdesk that goes on after more than that has stopped
+_SHORT: Final = RATE_HZ // 2  # a stretch below 0.5 s says nothing about stopping
+_ANSWER_WITHIN: Final = 10 * RATE_HZ  # a reply later than frontdesk's no-input time is none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerScore:
+    """One answer to a prompt, or words over one."""
+
+    kind: Kind
+    condition: Condition
+    gap_ms: float | None  # None: cut off, or never answered
+    cut_off: bool
+    text: str
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterruptionScore:
+    kind: Kind
+    silent_after_ms: float
+    heeded: bool  # else the prompt was said to its end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopScore:
+    """A prompt that should have gone on."""
+
+    kind: Kind
+    condition: Condition
+    stopped: bool  # it fell silent
+    resumed_after_ms: float | None  # None: it did not stop, or did not go on
+
+    @property
+    def false_stop(self) -> bool:
+        return self.stopped and self.resumed_after_ms is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallScore:
+    answers: tuple[AnswerScore, ...]
+    interruptions: tuple[InterruptionScore, ...]
+    stops: tuple[StopScore, ...]
+
+
+def score(call: CallRecording) -> CallScore:
+    """Score one call; what the recording cannot tell is left out."""
+    answers: list[AnswerScore] = []
+    interruptions: list[InterruptionScore] = []
+    stops: list[StopScore] = []
+    for index, mark in enumerate(call.marks):
+        following = call.marks[index + 1].start if index + 1 < len(call.marks) else call.heard.size
+        over = _span_over(call.spans, mark.start)
+        if mark.kind is Kind.KEYS:
+            continue
+        if not mark.overlap:
+            answers += _answer(call, mark, following, over)
+        elif over is not None and mark.takes_turn:
+            interruptions.append(_interruption(mark, over))
+        elif over is not None:
+            stops.append(_stop(call, mark.kind, over, following))
+    if call.condition is Condition.ECHO:
+        stops += _echo_stops(call)
+    return CallScore(answers=tuple(answers), interruptions=tuple(interruptions), stops=tuple(stops))
+
+
+def _span_over(spans: Sequence[HeardSpan], at: int) -> HeardSpan | None:
+    """The stretch that sounds at sample `at` and has for a moment."""
+    return next((span for span in spans if span.start + _SETTLED <= at < span.end), None)
+
+
+def _answer(
+    call: CallRecording, mark: Mark, following: int, over: HeardSpan | None
+) -> list[AnswerScore]:
+    if over is not None:
+        return []  # both began at once: neither owns the turn
+    began = [span for span in call.spans if mark.start < span.start < following]
+    cut_off = any(span.start < mark.end and not span.filler for span in began)
+    after = [span.start for span in began if mark.end <= span.start < mark.end + _ANSWER_WITHIN]
+    gap_ms = None if cut_off or not after else _ms(after[0] - mark.end)
+    return [
+        AnswerScore(
+            kind=mark.kind,
+            condition=call.condition,
+            gap_ms=gap_ms,
+            cut_off=cut_off,
+            text=mark.text,
+            end=mark.end,
+        )
+    ]
+
+
+def _interruption(mark: Mark, over: HeardSpan) -> InterruptionScore:
+    return InterruptionScore(
+        kind=mark.kind,
+        silent_after_ms=_ms(over.end - mark.start),
+        heeded=over.ending is None,
+    )
+
+
+def _stop(call: CallRecording, kind: Kind, over: HeardSpan, following: int) -> StopScore:
+    stopped = over.ending is None
+    resumed_after_ms: float | None = None
+    if stopped:
+        rest = next((span for span in call.spans if span.start >= over.end), None)
+        latest = min(following, over.end + _RESUME_WITHIN)
+        if rest is not None and rest.start < latest and _goes_on(rest):
+            resumed_after_ms = _ms(rest.start - over.end)
+    return StopScore(
+        kind=kind, condition=call.condition, stopped=stopped, resumed_after_ms=resumed_after_ms
+    )
+
+
+def _goes_on(rest: HeardSpan) -> bool:
+    """The rest of a prompt runs to the prompt's end and apologises for nothing."""
+    return rest.ending is not None and not rest.apology
+
+
+def _echo_stops(call: CallRecording) -> list[StopScore]:
+    """Every prompt that only its echo could have stopped."""
+    stops: list[StopScore] = []
+    before: HeardSpan | None = None
+    for span in call.spans:
+        is_rest = before is not None and _is_rest_of(span, before, call.marks)
+        before = span
+        if is_rest or span.filler or span.end - span.start < _SHORT:
+            continue
+        if any(span.start <= mark.end and mark.start <= span.end for mark in call.marks):
+            continue  # talked over: scored as what it is
+        later = (mark.start for mark in call.marks if mark.start > span.end)
+        stops.append(_stop(call, Kind.ECHO, span, next(later, call.heard.size)))
+    return stops
+
+
+def _is_rest_of(span: HeardSpan, before: HeardSpan, marks: Sequence[Mark]) -> bool:
+    """Whether `span` is the second half of a prompt that fell silent: counted with the first."""
+    if before.ending is not None or span.apology or span.start - before.end > _RESUME_WITHIN:
+        return False
+    return not any(before.end <= mark.start < span.start for mark in marks)
+
+
+def _ms(samples: int) -> float:
+    return 1_000 * samples / RATE_HZ
