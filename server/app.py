@@ -167,7 +167,7 @@ async def _open_actions(
         ) from error
     token = config.backend.token
     back_end = RestBackEnd(
-        RestOptions(base_url=config.backend.url, token=token and token.get_secret_value())
+        RestOptions(base_url=config.backend.url, token=token.get_secret_value() if token else None)
     )
     parts.push_async_callback(back_end.close)
     executor = ActionExecutor(
