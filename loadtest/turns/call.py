@@ -135,7 +135,7 @@ class _Call:
             self._script.far_end_began(began)
 
     async def _name(self, stretch: Stretch) -> None:
-        speech = self._line.recorder.heard.read(stretch.start, stretch.end)
+        speech = self._line.recorder.heard.read(*stretch.window)
         span = name_span(stretch, await self._book.understand_later(speech))
         self._spans.append(span)
         self._script.far_end_said(span)

@@ -11,6 +11,7 @@ from loadtest.turns.prompts import APOLOGIES, ENDINGS, FILLERS, Prompt
 
 QUIET_S: Final = 0.4
 """Quiet that ends a stretch. The longest pause between two sentences of a prompt is 0.35 s."""
+_MARGIN: Final = RATE_HZ // 10  # 100 ms: a soft "s" lies before what counts as the first sound
 _AT_THE_END_S: Final = 0.45  # an ending counts when no more than this sounds after it: a syllable
 
 
@@ -31,6 +32,11 @@ class Stretch:
 
     start: int
     end: int
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """The samples to recognise: the stretch and a margin around it; may begin before 0."""
+        return self.start - _MARGIN, self.end + _MARGIN
 
 
 class StretchFinder:
@@ -73,9 +79,9 @@ def name_span(stretch: Stretch, understood: Understood) -> HeardSpan:
 
     Args:
         stretch: where it lies.
-        understood: the phrases in exactly this stretch.
+        understood: the phrases in its window.
     """
-    duration_s = (stretch.end - stretch.start) / RATE_HZ
+    duration_s = (stretch.end - stretch.window[0]) / RATE_HZ
     endings = [
         match
         for match in understood.heard

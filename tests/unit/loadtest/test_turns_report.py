@@ -1,0 +1,117 @@
+"""Rows, targets and verdicts of the turn-taking report."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from loadtest.turns.bench import verdict
+from loadtest.turns.call import CallRecording
+from loadtest.turns.cases import Kind
+from loadtest.turns.records import ServerTurn, match, start_lost
+from loadtest.turns.report import (
+    CallSummary,
+    Distribution,
+    Measured,
+    TurnsReport,
+    make_report,
+    tables,
+)
+from loadtest.turns.score import score
+from tests.fakes.recorded_calls import Sounds, recorded, says
+
+GOOD = recorded([Sounds(from_s=0.5, to_s=3), Sounds(from_s=6.3, to_s=8)], [says(4, 6)])
+CUT = recorded([Sounds(from_s=0.5, to_s=3), Sounds(from_s=5.0, to_s=8)], [says(4, 6)])
+FAILED = CallSummary(
+    name="000", ended="refused: 503", duration_s=0.0, clock_late_p99_ms=0.0, failed=True
+)
+
+
+def _report(*recordings: CallRecording, failures: tuple[CallSummary, ...] = ()) -> TurnsReport:
+    return make_report(
+        "sip:test",
+        Measured(
+            recordings=recordings,
+            failures=failures,
+            scores=[score(call) for call in recordings],
+            heard=[],
+        ),
+    )
+
+
+def _met(report: TurnsReport) -> dict[str, bool | None]:
+    return {target.name: target.met for target in report.targets}
+
+
+def test_percentiles_of_nothing_are_nothing():
+    assert Distribution.of([]) == Distribution(count=0, p50=None, p95=None)
+
+
+def test_good_gap_meets_its_targets_and_what_was_not_measured_is_open():
+    met = _met(_report(GOOD))
+    assert met["gap, p50"] is True
+    assert met["false cut-offs"] is True
+    assert met["false stops"] is None
+    assert met["endpoint to first packet, p50"] is None
+
+
+def test_cut_off_counts_against_its_share_and_not_as_a_gap():
+    report = _report(GOOD, CUT)
+    [*_, everything] = report.answers
+    assert (everything.answers, everything.cut_offs, everything.gap_ms.count) == (2, 1, 1)
+    assert _met(report)["false cut-offs"] is False
+
+
+def test_failed_call_misses_a_target():
+    assert _met(_report(GOOD, failures=(FAILED,)))["callers in time, calls held"] is False
+
+
+def test_gate_names_every_target_missed():
+    report = _report(CUT, failures=(FAILED,))
+    out = io.StringIO()
+    assert verdict(report, Console(file=out, width=200)) == 1
+    assert "missed: false cut-offs: 100.0% (1 of 1)" in out.getvalue()
+    assert "missed: callers in time" in out.getvalue()
+    assert verdict(_report(GOOD), Console(file=io.StringIO())) == 0
+
+
+def test_report_goes_to_json_and_to_the_terminal():
+    report = _report(GOOD)
+    plain = json.loads(report.to_json())
+    assert plain["answers"][-1]["gap_ms"]["p50"] == pytest.approx(300, abs=10)
+    out = io.StringIO()
+    Console(file=out, width=120).print(tables(report))
+    assert Kind.REQUEST.value in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("said", "understood", "lost"),
+    [
+        ("where is my order", "where is my order", False),
+        ("where is my order", "my order", True),
+        ("where is my order", "there is my order", False),
+        ("where is my order", "goodbye", None),
+        ("yes", "", None),
+    ],
+)
+def test_lost_start(said: str, understood: str, lost: bool | None):
+    assert start_lost(said, understood) is lost
+
+
+def test_answer_finds_its_turn_in_the_records_by_its_end():
+    turns = [_turn(1.0), _turn(6.2), _turn(15.0)]
+    [heard] = match(score(GOOD).answers, turns)
+    assert heard.to_packet_ms == pytest.approx(30)
+    assert heard.unexplained_ms == pytest.approx(300 - 200 - 30, abs=10)
+    assert match(score(CUT).answers, turns) == []
+
+
+def _turn(started_at_s: float) -> ServerTurn:
+    return ServerTurn(
+        started_at_s=started_at_s,
+        text="where is my order",
+        endpointing_s=0.2,
+        decode_s=0.02,
+        respond_s=0.01,
+    )

@@ -1,0 +1,115 @@
+"""What the suite's callers sound like, and what their telephones send."""
+
+import numpy as np
+import pytest
+
+from loadtest.activity import levels_db, sounding_span
+from loadtest.listening import PhraseBook
+from loadtest.pcm import FRAME_SAMPLES, RATE_HZ, Pcm
+from loadtest.recorder import Track
+from loadtest.speech import VoiceSettings, render
+from loadtest.turns.cases import VOICES, Condition, Kind, Surroundings, Utterance, plans
+from loadtest.turns.mouth import Mouth
+from loadtest.turns.prompts import Prompt
+from loadtest.turns.sounds import SPEECH_DB, breath, cough, room, words
+from loadtest.turns.spans import HeardSpan, learn_prompts, name_span, stretches_of
+
+
+def _rms_db(pcm: Pcm) -> float:
+    return float(20 * np.log10(np.sqrt(np.mean(pcm.astype(np.float64) ** 2)) / 32_768))
+
+
+def test_words_have_the_level_of_a_handset_and_no_silence_around_them():
+    pcm = words("four eight one five", VOICES[0])
+    assert _rms_db(pcm) == pytest.approx(SPEECH_DB, abs=0.5)
+    assert sounding_span(pcm) == (0, pcm.size - pcm.size % 80)
+
+
+@pytest.mark.parametrize("snr_db", [10.0, 20.0])
+def test_room_lies_under_speech_by_its_signal_to_noise_ratio(snr_db: float):
+    assert _rms_db(room(3, 2.0, snr_db)) == pytest.approx(SPEECH_DB - snr_db, abs=0.5)
+
+
+def test_cough_is_short_and_breath_is_soft():
+    assert cough(1).size < 0.6 * RATE_HZ
+    assert max(levels_db(breath(1))) < max(levels_db(cough(1))) - 10
+
+
+def test_sounds_are_the_same_for_the_same_seed_and_no_other():
+    assert np.array_equal(cough(5), cough(5))
+    assert not np.array_equal(breath(5), breath(6))
+
+
+def test_pause_lies_between_the_pieces_of_an_utterance():
+    whole = Utterance(kind=Kind.DIGIT_GROUPS, pieces=("four eight", 0.5, "one five"))
+    parts = [words("four eight", VOICES[0]), words("one five", VOICES[0])]
+    pcm = whole.render(VOICES[0])
+    assert pcm.size == parts[0].size + RATE_HZ // 2 + parts[1].size
+    assert not pcm[parts[0].size : parts[0].size + RATE_HZ // 2].any()
+
+
+def test_every_kind_and_condition_is_in_a_run_of_twelve_calls():
+    run = plans(12, seed=1)
+    made = [each for plan in run for answers in plan.answers.values() for each in answers]
+    made += [overlap.utterance for plan in run for overlap in plan.overlaps]
+    assert {each.kind for each in made} == set(Kind) - {Kind.ECHO}
+    assert {plan.condition for plan in run} == set(Condition)
+
+
+def test_no_caller_has_the_servers_voice():
+    assert VoiceSettings().name not in {voice.name for voice in VOICES}
+
+
+def _frames(mouth: Mouth, count: int, start: int = 0) -> Pcm:
+    return np.concatenate([mouth.frame(start + n * FRAME_SAMPLES) for n in range(count)])
+
+
+def test_quiet_line_sends_the_words_alone():
+    mouth = Mouth(Surroundings(), Track(), seed=1)
+    pcm = np.arange(1, 401, dtype=np.int16)
+    sent = mouth.say(pcm, 0)
+    assert (sent.start, sent.end) == (0, 400)
+    assert np.array_equal(_frames(mouth, 3)[:400], pcm)
+    assert np.array_equal(mouth.said.read(0, 400), pcm)
+
+
+def test_echo_is_what_was_heard_later_and_quieter_and_not_what_was_said():
+    heard = Track()
+    heard.write(0, np.full(800, 1_000, dtype=np.int16))
+    mouth = Mouth(Surroundings(echo_db=-12.0, echo_delay_s=0.1), heard, seed=1)
+    sent = _frames(mouth, 15)
+    assert not sent[:800].any()
+    assert set(sent[800:1_600].tolist()) == {251}  # 1000 at -12 dB
+    assert not mouth.said.read(0, 2_400).any()
+
+
+def test_noise_is_around_the_words_but_not_among_them():
+    mouth = Mouth(Surroundings(snr_db=20.0), Track(), seed=1)
+    assert _rms_db(_frames(mouth, 100)) == pytest.approx(SPEECH_DB - 20, abs=1.0)
+    assert not mouth.said.read(0, 1_600).any()
+
+
+def _heard(book: PhraseBook, pcm: Pcm) -> HeardSpan:
+    """What the caller makes of `pcm`, heard between silences."""
+    track = Track()
+    track.write(RATE_HZ, pcm)
+    track.write(RATE_HZ + pcm.size, np.zeros(RATE_HZ, np.int16))
+    [stretch] = stretches_of(track.read(0, len(track)))
+    return name_span(stretch, book.understand(track.read(*stretch.window)))
+
+
+async def test_prompt_said_to_its_end_is_known_and_one_cut_short_is_not():
+    voice = VoiceSettings()
+    book = await learn_prompts(voice)
+    prompt = render("I cannot find order 4815. What is your order number?", voice)
+    assert _heard(book, prompt).ending is Prompt.ORDER_NUMBER
+    assert _heard(book, prompt[: round(0.75 * prompt.size)]).ending is None
+
+
+async def test_filler_and_apology_are_known():
+    voice = VoiceSettings()
+    book = await learn_prompts(voice)
+    filler = _heard(book, render("One moment, please.", voice))
+    assert (filler.filler, filler.apology) == (True, False)
+    sorry = _heard(book, render("Sorry, I did not understand. How can I help you?", voice))
+    assert (sorry.filler, sorry.apology) == (False, True)
