@@ -37,12 +37,13 @@ async def phone_call(
     folder: Path,
     *,
     on_sent: Callable[[int], None] | None = None,
-    hold_s: float = 0.0,
+    hold_s: float = 4.0,
 ) -> Heard:
     """Dial, send the items one by one, each after the prompt before, and hang up.
 
     Args:
         on_sent: called as soon as the n-th item, counted from 0, begins to be sent.
+        hold_s: how long to stay after the last prompt, in case it was not the last.
     """
     recording = folder / "phone-stereo.wav"
     sent = 0

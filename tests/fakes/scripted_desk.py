@@ -17,7 +17,7 @@ from loadtest.activity import Activity, SpeechStopped
 from loadtest.pcm import FRAME_SAMPLES, SILENCE, frames_of
 from loadtest.speech import VoiceSettings, render
 
-SPEED = 5.0
+SPEED = 3.0
 AGENT = VoiceSettings()
 ADDRESS = "42 Oak Street, Springfield"
 WELCOME = (
