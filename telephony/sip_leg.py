@@ -88,6 +88,7 @@ class SipLeg:
         self._session: RtpSession | None = None
         self._last_statistics: RtpStatistics | None = None
         self._direction = Direction.INACTIVE
+        self._has_events = False
         self._media_since_s = 0.0  # when the caller was last due to start sending
         self._event_key: str | None = None  # the latest key by telephone event
         self._info_key: tuple[str, float] | None = None  # the latest key by INFO, and when
@@ -106,6 +107,11 @@ class SipLeg:
     def on_hold(self) -> bool:
         """The caller has put us on hold: they hear nothing of us, or we nothing of them."""
         return self._session is not None and self._direction is not Direction.SENDRECV
+
+    @property
+    def reports_keys(self) -> bool:
+        """Telephone events were agreed on, or a key came by INFO."""
+        return self._has_events or self._info_key is not None
 
     # --- call control -----------------------------------------------------------------------------
 
@@ -209,6 +215,7 @@ class SipLeg:
             event_payload_type=agreement.event_payload_type,
             direction=agreement.direction,
         )
+        self._has_events = agreement.event_payload_type is not None
         self._direction = agreement.direction
         self._media_since_s = self._clock()
 

@@ -30,10 +30,6 @@ class Anticipation:
     transcription: Transcription
     readiness: Readiness
 
-    @property
-    def has_words(self) -> bool:
-        return bool(self.transcription.text)
-
 
 async def anticipate(
     pcm: Pcm, *, stt: SpeechToText, tts: TextToSpeech, dialog: Dialog

@@ -30,6 +30,11 @@ class AudioLeg(Protocol):
     on_event: Callable[[LegEvent], None]
     """Called on the event loop, never re-entrantly from receive_frame or send_frame."""
 
+    @property
+    def reports_keys(self) -> bool:
+        """Whether the network promised to report keys, or ever did: then tones are not trusted."""
+        ...
+
     def receive_frame(self) -> Pcm:
         """The next 20 ms from the caller, shape (160,); lost packets concealed. Never blocks."""
         ...

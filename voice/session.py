@@ -13,6 +13,8 @@ from typing import assert_never
 
 from voice.activity import ActivityGate
 from voice.anticipation import Anticipation
+from voice.backchannel import is_backchannel
+from voice.comfort import LEVEL_DBFS, ComfortNoise
 from voice.conversation import (
     CallerTurn,
     Conversation,
@@ -22,6 +24,7 @@ from voice.conversation import (
     Silence,
     Utterance,
 )
+from voice.echo import EchoGuard, suppressed
 from voice.endpointing import EndpointRules
 from voice.events import Expects, KeyPressed, LegEnded, LegEvent, Readiness
 from voice.frames import Pcm, silence
@@ -37,6 +40,7 @@ from voice.ports import (
     TextToSpeech,
     VoiceActivity,
 )
+from voice.tones import ToneDetector
 from voice.turn import TurnMachine, TurnTiming
 from voice.turn_events import (
     Anticipate,
@@ -75,6 +79,7 @@ class SessionOptions:
     timing: TurnTiming = field(default_factory=TurnTiming)
     endpoint: EndpointRules = field(default_factory=EndpointRules)
     conversation: ConversationOptions = field(default_factory=ConversationOptions)
+    comfort_dbfs: float = LEVEL_DBFS  # instead of dead air while we are silent
     max_call_s: float = 1800.0  # a forgotten handset must not hold a line for a day
     finish_s: float = 15.0  # after the caller is gone: time for a running action to be recorded
 
@@ -111,7 +116,10 @@ class CallSession:
         self._mouth = Mouth(self._reply_cut)
         self._keys = ""
         self._frame: Pcm = silence()
-        self._silence = silence()
+        self._comfort = ComfortNoise(level_dbfs=self._options.comfort_dbfs)
+        self._echo = EchoGuard()
+        self._explained = 0.0  # how much of the caller's last frame was our own voice coming back
+        self._tones = ToneDetector()
         self._inbox: asyncio.Queue[CallerTurn | None] = asyncio.Queue(_QUEUED_TURNS)
         self._anticipation: asyncio.Task[Anticipation] | None = None
         self._readiness: Readiness | None = None  # of what the caller has said so far
@@ -163,16 +171,20 @@ class CallSession:
         self._frame = self._leg.receive_frame()
         self._ports.activity.push(self._frame)
         self._utterance.push(self._frame)
+        if not self._leg.reports_keys and (key := self._tones.receive(self._frame)) is not None:
+            self._on_key(key)
 
     def act(self, now_s: float) -> None:
         """Decide, and send 20 ms to the caller. The detectors have run in between."""
-        change = self._gate.receive(self._ports.activity.probability)
+        heard = suppressed(self._ports.activity.probability, self._explained)
+        change = self._gate.receive(heard)
         if change is not None:
             self._tell(change, now_s)
         self._tell(TimePassed(), now_s)
         frame, ended = self._mouth.pop()
-        ours = self._silence if frame is None else frame
+        ours = self._comfort.pop() if frame is None else frame
         self._leg.send_frame(ours)
+        self._explained = self._echo.receive(self._frame, ours)
         self._ports.recorder.write(self._frame, ours)
         if ended is not None:
             self._tell(ReplyEnded(), now_s)
@@ -262,7 +274,15 @@ class CallSession:
             return  # the turn itself will recognise, and report what is wrong
         if task is self._anticipation:
             self._readiness = task.result().readiness
-            self._tell(OverheardJudged(words=task.result().has_words))
+            self._tell(OverheardJudged(words=self._is_to_us(task.result())))
+
+    def _is_to_us(self, so_far: Anticipation) -> bool:
+        """Does the caller want our attention, or do they only listen, cough, or live?"""
+        heard = so_far.transcription
+        asked_yes_no = self._ports.dialog.expects.kind is Expects.YES_NO
+        return not is_backchannel(
+            heard.text, heard.confidence, self._machine.voiced_s, over_question=asked_yes_no
+        )
 
     def _reconsider(self) -> None:
         self._readiness = None

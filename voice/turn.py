@@ -138,6 +138,11 @@ class TurnMachine:
             for (floor, event), rule in cls._TABLE.items()
         ]
 
+    @property
+    def voiced_s(self) -> float:
+        """How long the caller's voice was on in this utterance, up to its last pause."""
+        return self._voiced_s
+
     # --- bookkeeping ---
 
     def _note_voice(self, event: TurnEvent, now_s: float) -> None:

@@ -171,6 +171,11 @@ class MediaStreamLeg:
 
     # --- audio ------------------------------------------------------------------------------------
 
+    @property
+    def reports_keys(self) -> bool:
+        """The carrier reports keys as messages of their own."""
+        return True
+
     def receive_frame(self) -> Pcm:
         """The caller's next 20 ms, shape (160,); silence before the answer and after the end."""
         if self._ended or not self._answered:

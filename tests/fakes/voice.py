@@ -27,7 +27,8 @@ from voice.events import (
 )
 from voice.frames import FRAME_SAMPLES, RATE_HZ, Pcm, silence
 
-LOUD = np.full(FRAME_SAMPLES, 1000, dtype=np.int16)
+LOUD = np.random.default_rng(0).choice((-2000, 2000), FRAME_SAMPLES).astype(np.int16)
+"""A caller's voice: noise, which no echo of ours explains; no sample of it is zero."""
 
 
 class FakeLeg:
@@ -38,6 +39,7 @@ class FakeLeg:
         self.incoming: Pcm = silence()
         self.sent: list[Pcm] = []
         self.hung_up: list[str] = []
+        self.reports_keys = True
 
     def receive_frame(self) -> Pcm:
         return self.incoming

@@ -34,7 +34,7 @@ from voice.events import (
     Readiness,
     Speak,
 )
-from voice.frames import FRAME_S, silence
+from voice.frames import FRAME_S, Pcm, silence
 from voice.session import CallSession, SessionOptions, SessionPorts
 
 
@@ -61,7 +61,10 @@ class Rig:
                 recorder=self.recorder,
             ),
             clock=lambda: self.now_s,
-            options=SessionOptions(conversation=ConversationOptions(filler_after_s=0.0)),
+            options=SessionOptions(
+                conversation=ConversationOptions(filler_after_s=0.0),
+                comfort_dbfs=-200.0,  # silence is silence, so that speech can be counted
+            ),
         )
 
     async def settle(self) -> None:
@@ -70,12 +73,16 @@ class Rig:
             await asyncio.sleep(0)
 
     async def passes(self, seconds: float, *, voice: bool = False) -> None:
-        self.leg.incoming = LOUD if voice else silence()
         for _ in range(round(seconds / FRAME_S)):
-            self.now_s += FRAME_S
-            self.session.listen()
-            self.session.act(self.now_s)
-            await self.settle()
+            await self.hears(LOUD if voice else silence())
+
+    async def hears(self, frame: Pcm) -> None:
+        """One tick, with this frame from the caller."""
+        self.leg.incoming = frame
+        self.now_s += FRAME_S
+        self.session.listen()
+        self.session.act(self.now_s)
+        await self.settle()
 
     async def caller_speaks(self, seconds: float) -> None:
         await self.passes(seconds, voice=True)
@@ -299,3 +306,37 @@ async def test_cough_over_the_prompt_lets_it_go_on_from_the_word_it_was_paused_i
     assert not rig.journal.turns[0].interrupted
     spoken_s = sum(frame.any() for frame in rig.leg.sent) * FRAME_S
     assert 2.0 < spoken_s < 2.5, "the interrupted word is said again, and nothing else"
+
+
+async def said_over_the_prompt(text: str, expects: Expects) -> FakeDialog:
+    """The dialog after the caller said something short while frontdesk spoke."""
+    long = [Speak(text="one two three four five six seven eight nine ten")]  # 2 s
+    async with call([long, (), [Speak(text="fine")]], text) as rig:
+        rig.dialog.expects = Expectation(kind=expects)
+        await rig.passes(0.7)
+        await rig.passes(0.4, voice=True)
+        await rig.passes(3.0)
+    return rig.dialog
+
+
+async def test_okay_over_a_statement_is_listening_and_over_a_question_an_answer():
+    listening = await said_over_the_prompt("okay", Expects.FREE)
+    assert listening.told == [CallStarted()]
+    answering = await said_over_the_prompt("okay", Expects.YES_NO)
+    assert isinstance(answering.told[-1], CallerSaid)
+
+
+async def test_keys_heard_as_tones_count_only_where_the_network_reports_none():
+    time_s = np.arange(800) / 8000  # 100 ms of the key 5
+    tone = 8000 * (np.sin(2 * np.pi * 770 * time_s) + np.sin(2 * np.pi * 1336 * time_s))
+    told: list[bool] = []
+    for reports_keys in (True, False):
+        async with call([GREETING, [Speak(text="thanks")]]) as rig:
+            rig.leg.reports_keys = reports_keys
+            rig.dialog.expects = Expectation(kind=Expects.DIGITS, max_length=1)
+            await rig.passes(1.5)
+            for frame in tone.astype(np.int16).reshape(-1, 160):
+                await rig.hears(frame)
+            await rig.passes(0.3)
+        told.append(CallerKeyed(digits="5") in rig.dialog.told)
+    assert told == [False, True]
