@@ -1,17 +1,34 @@
 """`./frontdesk bench`: measures this installation, with real processes and calls."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from loadtest.turns.suite import DEFAULT_CALLS, TurnsOptions
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from loadtest.turns.report import TurnsReport
+    from loadtest.turns.suite import TurnsOptions
 
 _FOLDER: Final = Path("var/bench")
+_PEER_START_S: Final = 60.0  # a cold start imports Pipecat and its models
 
 bench_app = typer.Typer(help="Measure this installation.", no_args_is_help=True)
+
+
+class Peer(StrEnum):
+    """Which Pipecat bot is called by the same callers."""
+
+    NONE = "none"  # frontdesk alone
+    SHIPPED = "shipped"  # every default
+    TUNED = "tuned"  # as its documentation allows
+    BOTH = "both"
 
 
 @bench_app.callback()
@@ -21,36 +38,105 @@ def bench() -> None:
 
 @bench_app.command()
 def turns(
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the report.")] = None,
-    gate: Annotated[bool, typer.Option(help="Exit 1 if a target is missed.")] = False,
-    calls: Annotated[int, typer.Option(help="How many calls.", min=1)] = DEFAULT_CALLS,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the reports.")] = None,
+    gate: Annotated[bool, typer.Option("--gate", help="Exit 1 if a target is missed.")] = False,
+    calls: Annotated[int, typer.Option(help="How many calls.", min=1)] = 24,
     parallel: Annotated[int, typer.Option(help="How many at a time.", min=1)] = 4,
     seed: Annotated[int, typer.Option(help="Of pauses, times and noises.")] = 1,
+    peer: Annotated[Peer, typer.Option(help="A Pipecat bot to measure beside.")] = Peer.SHIPPED,
+    websocket: Annotated[
+        bool, typer.Option("--websocket", help="Call frontdesk over media streams, not SIP.")
+    ] = False,
     recordings: Annotated[
         Path | None, typer.Option(help="Folder for stereo recordings: left the caller.")
     ] = None,
 ) -> None:
     """Turn-taking as callers hear it: gaps, cut-offs, interruptions, false stops."""
+    from loadtest.turns.suite import TurnsOptions
+
     options = TurnsOptions(
         target="", calls=calls, parallel=parallel, seed=seed, recordings=recordings
     )
-    raise typer.Exit(asyncio.run(_bench_turns(options, json_file, gate=gate)))
+    raise typer.Exit(
+        asyncio.run(
+            _bench_turns(options, peer, websocket=websocket, json_file=json_file, gate=gate)
+        )
+    )
 
 
-async def _bench_turns(options: TurnsOptions, json_file: Path | None, *, gate: bool) -> int:
+async def _bench_turns(
+    options: "TurnsOptions", peer: Peer, *, websocket: bool, json_file: Path | None, gate: bool
+) -> int:
     from rich.console import Console
 
-    from loadtest.turns.bench import bench_turns, verdict, write_json
-    from loadtest.turns.records import RecordsAccess
-    from server.stack import fresh_folder, running_stack
+    from loadtest.turns.bench import verdict, write_json
+    from loadtest.turns.report import side_by_side
 
     console = Console()
-    folder = fresh_folder(_FOLDER)
-    async with running_stack(folder, on_step=console.print) as stack:
-        server = stack.server
-        access = RecordsAccess(url=server.http, token=server.token)
-        report = await bench_turns(replace(options, target=server.sip, records=access), console)
+    reports = {"frontdesk": await _frontdesk(options, console, websocket=websocket)}
+    for tuned in _variants(peer):
+        name = "Pipecat, tuned" if tuned else "Pipecat, as shipped"
+        reports[name] = await _pipecat(options, console, name, tuned=tuned)
+    if len(reports) > 1:
+        console.print(side_by_side(reports))
     if json_file is not None:
-        await write_json(json_file, report)
-    status = verdict(report, console)
+        await write_json(json_file, reports)
+    status = verdict(reports["frontdesk"], console)
     return status if gate else 0
+
+
+def _variants(peer: Peer) -> tuple[bool, ...]:
+    """Which bots to call, by whether they are tuned."""
+    return {
+        Peer.NONE: (),
+        Peer.SHIPPED: (False,),
+        Peer.TUNED: (True,),
+        Peer.BOTH: (False, True),
+    }[peer]
+
+
+async def _frontdesk(
+    options: "TurnsOptions", console: "Console", *, websocket: bool
+) -> "TurnsReport":
+    from loadtest.turns.bench import bench_turns
+    from loadtest.turns.records import RecordsAccess
+    from server.errors import StartError
+    from server.stack import fresh_folder, running_stack
+
+    folder = fresh_folder(_FOLDER)
+    settings = {"FRONTDESK_STREAMS__PORT": "0"} if websocket else {}
+    async with running_stack(folder, on_step=console.print, settings=settings) as stack:
+        server = stack.server
+        target = server.streams if websocket else server.sip
+        if target is None:
+            raise StartError("frontdesk takes no media streams; see its log in var/bench")
+        access = RecordsAccess(url=server.http, token=server.token)
+        return await bench_turns(replace(options, target=target, records=access), console)
+
+
+async def _pipecat(
+    options: "TurnsOptions", console: "Console", name: str, *, tuned: bool
+) -> "TurnsReport":
+    from loadtest.turns.bench import bench_turns
+
+    console.print(f"starting {name}")
+    if options.recordings is not None:
+        folder = options.recordings / ("pipecat-tuned" if tuned else "pipecat")
+        options = replace(options, recordings=folder)
+    async with _running_pipecat(tuned=tuned) as url:
+        return await bench_turns(replace(options, target=url), console)
+
+
+@asynccontextmanager
+async def _running_pipecat(*, tuned: bool) -> AsyncGenerator[str, None]:
+    """A Pipecat bot as a process of its own; its WebSocket."""
+    from server.demo_shop import first_line, start_child, stop_child
+
+    log = _FOLDER.absolute() / "pipecat.log"
+    command = ("-m", "loadtest.peer.pipecat_bot", *(("--tuned",) if tuned else ()))
+    process = await start_child(command, log=log, environment={})
+    try:
+        ready = await first_line(process, timeout_s=_PEER_START_S, what="the Pipecat bot", log=log)
+        yield str(ready["url"])
+    finally:
+        await stop_child(process)

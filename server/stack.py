@@ -18,6 +18,7 @@ _SERVER_START_S: Final = 60.0  # a cold start loads the speech models from a slo
 class Server:
     sip: str  # the URI to call
     http: str
+    streams: str | None  # the WebSocket for media streams, when it was asked for
     token: str
     pid: int
 
@@ -94,6 +95,12 @@ async def _running_server(
     )
     try:
         ready = await first_line(process, timeout_s=_SERVER_START_S, what="frontdesk", log=log)
-        yield Server(sip=str(ready["sip"]), http=str(ready["http"]), token=token, pid=process.pid)
+        yield Server(
+            sip=str(ready["sip"]),
+            http=str(ready["http"]),
+            streams=str(ready["streams"]) if ready.get("streams") else None,
+            token=token,
+            pid=process.pid,
+        )
     finally:
         await stop_child(process)

@@ -1,12 +1,12 @@
 """The suite as a command's work: progress, tables, JSON, and the verdict."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from loadtest.turns.report import CallSummary, TurnsReport, tables
+from loadtest.turns.report import CallSummary, TurnsReport, tables, to_json
 from loadtest.turns.suite import TurnsOptions, run_turns
 
 
@@ -27,8 +27,8 @@ async def bench_turns(options: TurnsOptions, console: Console) -> TurnsReport:
     return report
 
 
-async def write_json(path: Path, report: TurnsReport) -> None:
-    """Write the report, making its folder if need be.
+async def write_json(path: Path, reports: Mapping[str, TurnsReport]) -> None:
+    """Write the reports by name, making the file's folder if need be.
 
     Raises:
         OSError: it cannot be written.
@@ -36,7 +36,7 @@ async def write_json(path: Path, report: TurnsReport) -> None:
 
     def write() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(report.to_json() + "\n", encoding="utf-8")
+        path.write_text(to_json(reports) + "\n", encoding="utf-8")
 
     await asyncio.to_thread(write)
 

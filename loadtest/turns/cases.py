@@ -101,6 +101,7 @@ class Plan:
     condition: Condition
     voice: VoiceSettings
     answers: Mapping[Prompt, Sequence[Utterance]]  # in turn, then again from the first
+    keys: Mapping[Prompt, str]  # pressed when the same question comes again and again
     overlaps: Sequence[Overlap] = ()
     surroundings: Surroundings = field(default_factory=Surroundings)
     network: Impairment | None = None
@@ -131,7 +132,10 @@ _ECHO_DB: Final = -12.0
 
 
 def plans(calls: int, seed: int) -> list[Plan]:
-    """The calls of a run: all kinds in turn, each call with a voice and pauses of its own."""
+    """The calls of a run: all kinds in turn, each call with a voice and pauses of its own.
+
+    The same numbers make the same calls.
+    """
     return [_MAKERS[index % len(_MAKERS)](index, seed + index) for index in range(calls)]
 
 
@@ -177,6 +181,7 @@ def _change_address(
             Prompt.ADDRESS: [_address(random, *_ADDRESSES[turn % 3]) for turn in range(6)],
             Prompt.YES_NO: [_yes_no(word) for word in ("no", "yes", "yes", "no", "yes", "yes")],
         },
+        keys=_keys(0),
         surroundings=surroundings,
         network=network,
         seed=seed,
@@ -233,11 +238,17 @@ def _order_status(
             Prompt.ADDRESS: [_request("where is my order")],
             Prompt.YES_NO: [_yes_no("yes")],
         },
+        keys=_keys(index),
         overlaps=overlaps,
         surroundings=surroundings or Surroundings(),
         seed=seed,
         rounds=9,
     )
+
+
+def _keys(index: int) -> Mapping[Prompt, str]:
+    *_, order, postcode = _ORDERS[index % len(_ORDERS)]
+    return {Prompt.ORDER_NUMBER: order, Prompt.POSTCODE: postcode, Prompt.YES_NO: "1"}
 
 
 # --- utterances -----------------------------------------------------------------------------------

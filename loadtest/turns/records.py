@@ -18,6 +18,8 @@ _WRITTEN_S: Final = 5.0  # records are written behind the call
 _LOOK_EVERY_S: Final = 0.25
 _MATCH_S: Final = (-0.5, 2.5)  # when a turn began for the server, after the caller's last sound
 
+_AFTER_THE_DECISION = ("decode_s", "understanding_s", "action_s", "synthesis_s", "playout_s")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordsAccess:
@@ -32,8 +34,8 @@ class ServerTurn:
     started_at_s: float  # the endpoint, since the call was answered
     text: str
     endpointing_s: float
-    decode_s: float
-    respond_s: float
+    to_packet_s: float  # decision to first packet
+    gap_s: float  # the sum of the parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +84,9 @@ async def _turns(client: httpx.AsyncClient, call_id: str) -> list[ServerTurn]:
         ServerTurn(
             started_at_s=turn["started_at_s"],
             text=turn["caller_text"],
-            endpointing_s=turn["endpointing_s"],
-            decode_s=turn["decode_s"],
-            respond_s=turn["respond_s"],
+            endpointing_s=turn["times"]["endpointing_s"],
+            to_packet_s=sum(turn["times"][part] for part in _AFTER_THE_DECISION),
+            gap_s=sum(turn["times"].values()),
         )
         for turn in answer.json()["turns"]
         if turn["caller_kind"] == "speech"
@@ -98,8 +100,8 @@ def match(answers: Sequence[AnswerScore], turns: Sequence[ServerTurn]) -> list[H
         turn = None if answer.cut_off else _turn_at(seconds(answer.end), turns)
         if turn is None:
             continue
-        to_packet_ms = 1_000 * (turn.decode_s + turn.respond_s)
-        parts_ms = 1_000 * turn.endpointing_s + to_packet_ms
+        to_packet_ms = 1_000 * turn.to_packet_s
+        parts_ms = 1_000 * turn.gap_s
         found.append(
             HeardAnswer(
                 to_packet_ms=to_packet_ms,

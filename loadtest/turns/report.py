@@ -1,7 +1,7 @@
 """The report of a run: rows per kind of turn, the targets, a table and JSON."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -93,10 +93,6 @@ class TurnsReport:
     @property
     def missed(self) -> tuple[Target, ...]:
         return tuple(target for target in self.targets if target.met is False)
-
-    def to_json(self) -> str:
-        """The report as JSON, floats to a tenth."""
-        return json.dumps(_rounded(asdict(self)), indent=2)
 
 
 def _rounded(value: Any) -> Any:
@@ -326,6 +322,26 @@ def tables(report: TurnsReport) -> Group:
             ("target", "measured", "met"),
             [(t.name, t.target, t.measured, _VERDICT[t.met]) for t in report.targets],
         ),
+    )
+
+
+def side_by_side(reports: Mapping[str, TurnsReport]) -> Table:
+    """What was measured of each far end, a column each."""
+    first = next(iter(reports.values()))
+    return _table(
+        "side by side, the same callers",
+        ("target", *reports),
+        [
+            (target.name, target.target, *(each.targets[row].measured for each in reports.values()))
+            for row, target in enumerate(first.targets)
+        ],
+    )
+
+
+def to_json(reports: Mapping[str, TurnsReport]) -> str:
+    """The reports as one JSON object, floats to a tenth."""
+    return json.dumps(
+        {name: _rounded(asdict(report)) for name, report in reports.items()}, indent=2
     )
 
 

@@ -19,6 +19,9 @@ from loadtest.turns.spans import HeardSpan
 
 _SETTLED: Final = RATE_HZ // 10  # a prompt talked over has sounded for 100 ms at least
 _RESUME_WITHIN: Final = 3 * RATE_HZ  # frontdesk that goes on after more than that has stopped
+_WHOLE: Final = round(4.8 * RATE_HZ)
+"""Heard of a prompt that was talked over and went on: the shortest lasts 5.7 s. Less is a new turn,
+"How can I help you?" for instance, that happens to end as a prompt does."""
 _SHORT: Final = RATE_HZ // 2  # a stretch below 0.5 s says nothing about stopping
 _ANSWER_WITHIN: Final = 10 * RATE_HZ  # a reply later than frontdesk's no-input time is none
 
@@ -78,7 +81,7 @@ def score(call: CallRecording) -> CallScore:
         elif over is not None and mark.takes_turn:
             interruptions.append(_interruption(mark, over))
         elif over is not None:
-            stops.append(_stop(call, mark.kind, over, following))
+            stops.append(_stop(call, mark.kind, over, following, whole=_WHOLE))
     if call.condition is Condition.ECHO:
         stops += _echo_stops(call)
     return CallScore(answers=tuple(answers), interruptions=tuple(interruptions), stops=tuple(stops))
@@ -118,22 +121,25 @@ def _interruption(mark: Mark, over: HeardSpan) -> InterruptionScore:
     )
 
 
-def _stop(call: CallRecording, kind: Kind, over: HeardSpan, following: int) -> StopScore:
+def _stop(
+    call: CallRecording, kind: Kind, over: HeardSpan, following: int, *, whole: int = 0
+) -> StopScore:
     stopped = over.ending is None
     resumed_after_ms: float | None = None
     if stopped:
         rest = next((span for span in call.spans if span.start >= over.end), None)
         latest = min(following, over.end + _RESUME_WITHIN)
-        if rest is not None and rest.start < latest and _goes_on(rest):
+        if rest is not None and rest.start < latest and _goes_on(over, rest, whole):
             resumed_after_ms = _ms(rest.start - over.end)
     return StopScore(
         kind=kind, condition=call.condition, stopped=stopped, resumed_after_ms=resumed_after_ms
     )
 
 
-def _goes_on(rest: HeardSpan) -> bool:
-    """The rest of a prompt runs to the prompt's end and apologises for nothing."""
-    return rest.ending is not None and not rest.apology
+def _goes_on(over: HeardSpan, rest: HeardSpan, whole: int) -> bool:
+    """The rest of a prompt runs to its end, apologises for nothing, and is not too short."""
+    heard = over.end - over.start + rest.end - rest.start
+    return rest.ending is not None and not rest.apology and heard >= whole
 
 
 def _echo_stops(call: CallRecording) -> list[StopScore]:

@@ -14,13 +14,14 @@ from random import Random
 from typing import Final, TypeAlias
 
 from loadtest.pcm import RATE_HZ
-from loadtest.turns.cases import Overlap, Plan, Utterance
+from loadtest.turns.cases import Kind, Overlap, Plan, Utterance
 from loadtest.turns.prompts import Prompt
 from loadtest.turns.spans import HeardSpan
 
 _THINKING_S: Final = (0.60, 1.00)  # from the end of a prompt to the answer; includes recognising it
 _PATIENCE_S: Final = 20.0  # twice frontdesk's own time without input, and its reprompt
 _MAX_CALL_S: Final = 240.0
+_KEYS_AFTER: Final = 2  # spoken answers to the same question in a row
 _LONG_REPLIES: Final = frozenset({Prompt.POSTCODE, Prompt.ANYTHING_ELSE})
 
 
@@ -48,6 +49,9 @@ class Script:
         self._answers: dict[Prompt, Iterator[Utterance]] = {
             prompt: cycle(answers) for prompt, answers in plan.answers.items()
         }
+        self._keys = plan.keys
+        self._asked: Prompt | None = None
+        self._times_asked = 0
         self._overlaps = list(plan.overlaps)
         self._rounds = plan.rounds
         self._asked_more = 0
@@ -86,8 +90,15 @@ class Script:
             return
         think_s = self._random.uniform(*_THINKING_S)
         at = span.end + round(think_s * RATE_HZ)
-        self._answer = (at, next(self._answers[span.ending]))
+        self._answer = (at, self._answer_to(span.ending))
         self._expects_long = span.ending in _LONG_REPLIES
+
+    def _answer_to(self, prompt: Prompt) -> Utterance:
+        self._times_asked = self._times_asked + 1 if prompt is self._asked else 1
+        self._asked = prompt
+        if self._times_asked > _KEYS_AFTER and prompt in self._keys:
+            return Utterance(kind=Kind.KEYS, keys=self._keys[prompt])
+        return next(self._answers[prompt])
 
     def saying(self, move: Do, start: int, end: int) -> None:
         """We say it, from `start` to `end`."""

@@ -52,7 +52,7 @@ async def run_turns(
     book = await learn_prompts(options.agent_voice)
     run = _Run(options, book, on_call or _ignore)
     async with asyncio.TaskGroup() as group:
-        for index, plan in enumerate(plans(options.calls, options.seed)):
+        for index, plan in enumerate(_plans(options)):
             group.create_task(run.call(index, plan))
     scores = await asyncio.to_thread(lambda: [score(call) for call in run.recordings])
     heard = await _heard(options.records, run.recordings, scores)
@@ -60,6 +60,14 @@ async def run_turns(
         recordings=run.recordings, failures=run.failures, scores=scores, heard=heard
     )
     return make_report(options.target, measured)
+
+
+def _plans(options: TurnsOptions) -> list[Plan]:
+    """The calls to make; over a WebSocket none whose packets would be lost: it is TCP."""
+    made = plans(options.calls, options.seed)
+    if options.target.startswith("ws"):
+        return [plan for plan in made if plan.network is None]
+    return made
 
 
 class _Run:

@@ -16,7 +16,9 @@ from loadtest.turns.report import (
     Measured,
     TurnsReport,
     make_report,
+    side_by_side,
     tables,
+    to_json,
 )
 from loadtest.turns.score import score
 from tests.fakes.recorded_calls import Sounds, recorded, says
@@ -78,11 +80,20 @@ def test_gate_names_every_target_missed():
 
 def test_report_goes_to_json_and_to_the_terminal():
     report = _report(GOOD)
-    plain = json.loads(report.to_json())
+    plain = json.loads(to_json({"frontdesk": report}))["frontdesk"]
     assert plain["answers"][-1]["gap_ms"]["p50"] == pytest.approx(300, abs=10)
     out = io.StringIO()
     Console(file=out, width=120).print(tables(report))
     assert Kind.REQUEST.value in out.getvalue()
+
+
+def test_far_ends_are_shown_side_by_side():
+    out = io.StringIO()
+    table = side_by_side({"frontdesk": _report(GOOD), "peer": _report(CUT)})
+    Console(file=out, width=160).print(table)
+    [row] = [line for line in out.getvalue().splitlines() if "false cut-offs" in line]
+    assert "0.0% (0 of 1)" in row
+    assert "100.0% (1 of 1)" in row
 
 
 @pytest.mark.parametrize(
@@ -112,6 +123,6 @@ def _turn(started_at_s: float) -> ServerTurn:
         started_at_s=started_at_s,
         text="where is my order",
         endpointing_s=0.2,
-        decode_s=0.02,
-        respond_s=0.01,
+        to_packet_s=0.03,
+        gap_s=0.23,
     )

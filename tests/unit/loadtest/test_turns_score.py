@@ -104,9 +104,10 @@ def test_prompt_that_falls_silent_for_a_backchannel_and_goes_on_has_resumed():
         [],
         [Sounds(from_s=3.1, to_s=7, apology=True)],
         [Sounds(from_s=3.1, to_s=4, ending=None)],
+        [Sounds(from_s=3.1, to_s=4.5)],
         [Sounds(from_s=6.1, to_s=9)],
     ],
-    ids=["never", "but says sorry", "not to its end", "only after 3 s"],
+    ids=["never", "but says sorry", "not to its end", "but asks anew", "only after 3 s"],
 )
 def test_prompt_that_does_not_go_on_is_a_false_stop(rest: list[Sounds]):
     frontdesk = [Sounds(from_s=0.5, to_s=2.3, ending=None), *rest]

@@ -23,6 +23,7 @@ def _plan(*overlaps: Overlap, rounds: int = 3) -> Plan:
         condition=Condition.CLEAN,
         voice=VoiceSettings(),
         answers={Prompt.OPEN: [WHERE], Prompt.YES_NO: [YES, NO], Prompt.ANYTHING_ELSE: [WHERE]},
+        keys={Prompt.YES_NO: "1"},
         overlaps=overlaps,
         seed=1,
         rounds=rounds,
@@ -49,7 +50,8 @@ class Table:
             now = round(self.now_s * RATE_HZ)
             move = self.script.tick(now, far_end_speaks=self.prompt_from_s is not None)
             if isinstance(move, Do):
-                self.did.append((round(self.now_s, 2), move.utterance.text))
+                text = move.utterance.text or f"[{move.utterance.keys}]"
+                self.did.append((round(self.now_s, 2), text))
                 self.script.saying(move, now, now + round(self.speech_s * RATE_HZ))
             elif isinstance(move, Leave):
                 self.left = self.left or move.reason
@@ -77,9 +79,17 @@ def test_answer_comes_a_moment_after_the_prompt():
 
 def test_answers_to_a_prompt_are_given_in_turn_and_then_again():
     table = Table(Script(_plan()))
+    for start, prompt in ((0, Prompt.YES_NO), (10, Prompt.OPEN), (20, Prompt.YES_NO)):
+        table.prompt(start + 0.5, start + 3, prompt).until(start + 10)
+    table.prompt(30.5, 33, Prompt.OPEN).prompt(40.5, 43, Prompt.YES_NO).until(45)
+    assert [text for _, text in table.did][::2] == ["yes", "no", "yes"]
+
+
+def test_question_that_comes_a_third_time_in_a_row_gets_keys():
+    table = Table(Script(_plan()))
     for start in (0, 10, 20):
         table.prompt(start + 0.5, start + 3, Prompt.YES_NO).until(start + 10)
-    assert [text for _, text in table.did] == ["yes", "no", "yes"]
+    assert [text for _, text in table.did] == ["yes", "no", "[1]"]
 
 
 def test_prompt_without_its_end_is_not_answered():
@@ -150,6 +160,7 @@ def test_script_is_the_same_for_the_same_seed(seed: int):
             condition=Condition.CLEAN,
             voice=VoiceSettings(),
             answers={Prompt.OPEN: [WHERE]},
+            keys={},
             seed=seed,
             rounds=1,
         )
