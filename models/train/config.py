@@ -1,0 +1,109 @@
+"""What a training run is told: data, places and plan, from a TOML file."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from models.errors import ModelError
+
+
+class RecipeError(ModelError):
+    """A training run cannot start or go on; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How long and how hard to train.
+
+    minutes, utterances: the learning rate falls to nothing at whichever comes first.
+    rate: the highest learning rate, reached after `warm_up` steps.
+    letters, sounds: weights of the two helping losses.
+    batch_seconds: of audio in a batch; long_share: of batches padded to 30 s.
+    patience: stop after so many evaluations in a row without a better one.
+    short_until: the share of the plan in which only utterances up to short_s are heard.
+    """
+
+    minutes: float = 240.0
+    utterances: int = 400_000
+    rate: float = 8e-4
+    warm_up: int = 150
+    letters: float = 0.3
+    sounds: float = 0.5
+    batch_seconds: float = 64.0
+    long_share: float = 0.125
+    threads: int = 2
+    evaluate_every_s: float = 600.0
+    patience: int = 6
+    short_until: float = 0.0
+    short_s: float = 3.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One training run; paths as they are opened."""
+
+    work: Path
+    flows: tuple[Path, ...] = ()
+    corpora: tuple[Path, ...] = ()
+    digits: Path | None = None
+    held_out_speakers: tuple[str, ...] = ()
+    seed: int = 1
+    shards: int = 24
+    utterances_per_shard: int = 4_000
+    evaluation_per_set: int = 120
+    start: Path | None = None
+    plan: Plan = field(default_factory=Plan)
+
+
+def load(path: Path, *, work: Path | None = None) -> Recipe:
+    """Read a recipe; `work` replaces the file's work folder.
+
+    Raises:
+        RecipeError: the file is missing or malformed, a key unknown or of the wrong type, or a
+            file it names is missing.
+    """
+    try:
+        raw = tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"{path}: {error}") from error
+    plan = _plan(path, raw.pop("plan", {}))
+    data = Path(str(raw.pop("data", ".")))
+    _check_keys(path, raw, {f.name for f in fields(Recipe)})
+    try:
+        recipe = Recipe(
+            **{key: value for key, value in raw.items() if key not in _PATHS},
+            work=work or Path(raw.get("work", "var/training")),
+            flows=tuple(Path(name) for name in raw.get("flows", ())),
+            corpora=tuple(data / name for name in raw.get("corpora", ())),
+            digits=data / raw["digits"] if raw.get("digits") else None,
+            held_out_speakers=tuple(raw.get("held_out_speakers", ())),
+            start=Path(raw["start"]) if raw.get("start") else None,
+            plan=plan,
+        )
+    except TypeError as error:
+        raise RecipeError(f"{path}: {error}") from error
+    for needed in (*recipe.flows, *recipe.corpora, recipe.digits, recipe.start):
+        if needed is not None and not needed.exists():
+            raise RecipeError(f"{path} names {needed}, which is not there")
+    return recipe
+
+
+_PATHS = frozenset({"work", "flows", "corpora", "digits", "held_out_speakers", "start"})
+
+
+def _plan(path: Path, raw: Mapping[str, Any]) -> Plan:
+    _check_keys(path, raw, {f.name for f in fields(Plan)})
+    plan = Plan(**raw)
+    for name in ("minutes", "utterances", "rate", "batch_seconds", "threads"):
+        value = getattr(plan, name)
+        if not isinstance(value, int | float) or value <= 0:
+            raise RecipeError(f"{path}: plan.{name} is {value!r}, not a number above 0")
+    return plan
+
+
+def _check_keys(path: Path, raw: Mapping[str, Any], known: set[str]) -> None:
+    unknown = sorted(set(raw) - known)
+    if unknown:
+        raise RecipeError(f"{path}: no such key {unknown[0]!r}; there are {sorted(known)}")

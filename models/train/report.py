@@ -1,0 +1,71 @@
+"""Models side by side on one evaluation set."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from models import catalog
+from models.catalog import ContextRule, Rule
+from models.stt import SttEngine
+from models.train import corpus
+from models.train.config import RecipeError
+from models.train.evaluate import CONDITIONS, Row, measure, size_of, table, words_of_nobody
+
+_QUIET_TRIALS: Final = 200
+
+TRAINED_CONTEXT: Final = ContextRule(rule=Rule.EXACT, margin_s=0.0, longest_s=9.0)
+"""How a model of this recipe listens: it was trained on utterances at their own length."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What to measure: which set, under which conditions (none: all), how many of each kind."""
+
+    said: Path
+    conditions: tuple[str, ...] = ()
+    limit: int | None = None
+    compute_type: str = "int8"
+
+
+def compare(names: Sequence[str], asked: Asked, say: Callable[[str], None]) -> str:
+    """A Markdown table, one column for each model, after a line on each.
+
+    Args:
+        names: of the catalogue, or folders; a folder is taken for a model of this recipe.
+
+    Raises:
+        RecipeError: the set is missing or damaged, or a condition unknown.
+        ModelError: a model does not load.
+    """
+    unknown = [name for name in asked.conditions if name not in CONDITIONS]
+    if unknown:
+        raise RecipeError(f"no condition {unknown[0]!r}; there are {', '.join(CONDITIONS)}")
+    said = _limited(_loaded(asked.said), asked.limit)
+    columns: dict[str, list[Row]] = {}
+    for name in names:
+        context = None if name in catalog.entries() else TRAINED_CONTEXT
+        engine = SttEngine(name, context, compute_type=asked.compute_type)
+        rows = measure(engine, said, asked.conditions or tuple(CONDITIONS))
+        columns[name] = rows
+        quiet = words_of_nobody(engine, _QUIET_TRIALS)
+        cpu_ms = sum(row.cpu_ms * row.exact.trials for row in rows) / sum(
+            row.exact.trials for row in rows
+        )
+        size = size_of(catalog.locate(name)) / 1e6
+        say(f"{name}: {size:.1f} MB, {cpu_ms:.1f} CPU-ms an utterance, silence kept silent {quiet}")
+    return table(columns)
+
+
+def _loaded(path: Path) -> list[corpus.Utterance]:
+    try:
+        return corpus.load(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise RecipeError(
+            f"{path} is no evaluation set ({error}); `models train stt` makes one"
+        ) from error
+
+
+def _limited(said: Sequence[corpus.Utterance], limit: int | None) -> list[corpus.Utterance]:
+    kinds = dict.fromkeys(u.kind for u in said)
+    return [one for kind in kinds for one in [u for u in said if u.kind == kind][:limit]]

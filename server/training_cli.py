@@ -1,0 +1,50 @@
+"""`./frontdesk models train` and `./frontdesk models eval`."""
+
+import importlib.util
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+train_app = typer.Typer(help="Train a model.", no_args_is_help=True)
+eval_app = typer.Typer(help="Measure how good a model is.", no_args_is_help=True)
+
+
+@train_app.command("stt")
+def train_stt(
+    config: Annotated[Path, typer.Option("--config", help="The recipe, a TOML file.")],
+    work: Annotated[
+        Path | None, typer.Option(help="Folder for data and checkpoints, instead of the recipe's.")
+    ] = None,
+) -> None:
+    """Train a speech-to-text model; run again, it goes on where it stopped."""
+    from models.train import config as recipes
+
+    recipe = recipes.load(config, work=work)
+    if importlib.util.find_spec("torch") is None:
+        raise recipes.RecipeError(
+            "training needs PyTorch: pip install -e '.[train]', then run this again"
+        )
+    from models.train.recipe import run
+
+    folder = run(recipe, typer.echo)
+    typer.echo(f"The model is in {folder}. Measure it: ./frontdesk models eval stt {folder}")
+
+
+@eval_app.command("stt")
+def eval_stt(
+    names: Annotated[list[str], typer.Argument(help="Models of the catalogue, or folders.")],
+    said: Annotated[
+        Path, typer.Option("--set", help="evaluation.npz of a training run's work folder.")
+    ] = Path("var/training/evaluation.npz"),
+    condition: Annotated[
+        list[str] | None, typer.Option(help="mu-law, noise 10 dB, babble 10 dB, bad line.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Utterances of each kind.", min=1)] = None,
+    compute: Annotated[str, typer.Option(help="int8, int8_float32 or float32.")] = "int8",
+) -> None:
+    """Word errors and exact slots by condition, side by side, with 95% intervals."""
+    from models.train.report import Asked, compare
+
+    asked = Asked(said=said, conditions=tuple(condition or ()), limit=limit, compute_type=compute)
+    typer.echo(compare(names, asked, typer.echo))
