@@ -1,6 +1,6 @@
 """Writes the state tables into ARCHITECTURE.md from the code, between markers.
 
-    python -m server.architecture      after a change to a table; a test says when it is due
+python -m server.architecture      after a change to a table; a test says when it is due
 """
 
 import re

@@ -46,7 +46,7 @@ def demo(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def test(context: typer.Context) -> None:
     """Run the tests; arguments go to pytest, as in `./frontdesk test -k sip`."""
-    # Most of the time goes into calls, which take as long as their audio: three can share two cores.
+    # Calls take as long as their audio: three at a time can share two cores.
     parallel = ("-n", "3", "--dist", "worksteal")
     command = [sys.executable, "-m", "pytest", *parallel, *context.args]
     raise typer.Exit(subprocess.run(command, cwd=ROOT, check=False).returncode)  # noqa: S603

@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from server.feed import Feed
@@ -60,9 +61,9 @@ class CallJournal:
         if record.interrupted:
             self._metrics.interruptions.inc()
         if record.caller_kind == "speech":
-            self._metrics.endpointing.observe(record.endpointing_s)
-            self._metrics.decode.observe(record.decode_s)
-            self._metrics.respond.observe(record.respond_s)
+            self._metrics.gap.observe(record.times.gap_s)
+            for part, seconds in asdict(record.times).items():
+                self._metrics.gap_parts.labels(part.removesuffix("_s")).observe(seconds)
 
     def _log(self, record: TurnRecord) -> None:
         understood = record.understanding
@@ -76,9 +77,8 @@ class CallJournal:
                 "band": understood.band if understood else None,
                 "actions": record.actions,
                 "interrupted": record.interrupted,
-                "endpointing_ms": round(record.endpointing_s * 1000),
-                "decode_ms": round(record.decode_s * 1000),
-                "respond_ms": round(record.respond_s * 1000),
+                "gap_ms": round(record.times.gap_s * 1000),
+                "times": {part: round(s, 3) for part, s in asdict(record.times).items()},
                 "pii_caller": record.caller_text,
                 "pii_said": record.said,
             },

@@ -107,9 +107,14 @@ class Metrics:
         )
         self.interruptions = counter("interruptions", "Replies cut by the caller")
         self.actions = counter("actions", "Back-end actions, by outcome", "name", "status")
-        self.endpointing = histogram("endpointing_seconds", "Quiet waited before a turn", delays_s)
-        self.decode = histogram("decode_seconds", "Recognition of one utterance", delays_s)
-        self.respond = histogram("respond_seconds", "Understood to first audio", delays_s)
+        self.gap = histogram("gap_seconds", "Caller's last sound to our first", delays_s)
+        self.gap_parts = Histogram(
+            "frontdesk_gap_part_seconds",
+            "Where the gap went",
+            ["part"],
+            registry=self.registry,
+            buckets=(0.005, 0.02, *delays_s),
+        )
         self.tick_late = gauge("media_tick_late_p99_seconds", "Lateness of the media tick, p99")
         self.ticks_skipped = gauge("media_ticks_skipped", "Media ticks left out after stalls")
         self.records_spooled = gauge("records_spooled_bytes", "Records that wait on disk")

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias, assert_never
 
 from voice.anticipation import Anticipation, anticipate
@@ -28,6 +28,7 @@ from voice.events import (
     SpeechError,
     Transcription,
     TurnRecord,
+    TurnTimes,
     Understanding,
 )
 from voice.frames import Pcm
@@ -46,6 +47,7 @@ class Greeting:
 class Utterance:
     pcm: Pcm
     voiced_s: float
+    detection_s: float
     endpointing_s: float
     anticipation: asyncio.Task[Anticipation] | None = None  # begun when the caller fell quiet
 
@@ -96,9 +98,8 @@ class _Turn:
     actions: list[str] = field(default_factory=list[str])
     said: list[str] = field(default_factory=list[str])
     end_reason: str | None = None
-    endpointing_s: float = 0.0
-    decode_s: float = 0.0
-    respond_s: float = 0.0
+    times: TurnTimes = field(default_factory=TurnTimes)
+    announced_at_s: float = 0.0
     announced: bool = False  # the floor knows of the reply
     planned: bool = False  # nothing will be added to the reply
     over: bool = False  # the reply was heard, cut or dropped
@@ -154,10 +155,15 @@ class Conversation:
             self._floor.nothing_to_say()
             return
         self._next_index += 1
-        turn.decode_s = self._clock() - started_s
         self._turns[id(turn.reply)] = turn
+        heard_s = self._clock()
         effects = self._step(event)
         turn.understanding = self.dialog.understanding
+        turn.times = replace(
+            turn.times,
+            decode_s=heard_s - started_s,
+            understanding_s=self._clock() - heard_s,
+        )
         await self._carry_out(effects, turn)
         turn.reply.finish()
         turn.planned = True
@@ -168,6 +174,12 @@ class Conversation:
             self._floor.nothing_to_say()
         elif turn.over:
             self._close(turn)
+
+    def reply_started(self, reply: Reply) -> None:
+        """The first packet of a reply was sent."""
+        turn = self._turns.get(id(reply))
+        if turn is not None:
+            turn.times = replace(turn.times, playout_s=self._clock() - turn.announced_at_s)
 
     def reply_over(self, reply: Reply, *, interrupted: bool) -> None:
         """The floor is done with a reply: it was heard, cut short, or (unheard) dropped."""
@@ -203,7 +215,11 @@ class Conversation:
                 assert_never(caller_turn)
 
     async def _recognise(self, utterance: Utterance, turn: _Turn) -> CallerEvent | None:
-        turn.endpointing_s = utterance.endpointing_s
+        turn.times = replace(
+            turn.times,
+            detection_s=utterance.detection_s,
+            endpointing_s=utterance.endpointing_s,
+        )
         try:
             heard = await self._transcribed(utterance)
         except SpeechError:
@@ -251,18 +267,35 @@ class Conversation:
 
     async def _perform(self, action: PerformAction, turn: _Turn) -> ActionOutcome:
         """Run the action; when it takes long, say so meanwhile."""
+        begun_s = self._clock()
         running = asyncio.ensure_future(self._actions.perform(action))
         done, _ = await asyncio.wait({running}, timeout=self._options.filler_after_s)
         if not done and action.filler:
+            self._spend(turn, action_s=self._clock() - begun_s)
             await self._speak(action.filler, turn, barge_in=False)
-        return await running
+        outcome = await running
+        if not turn.announced:
+            self._spend(turn, action_s=self._clock() - begun_s)
+        return outcome
+
+    @staticmethod
+    def _spend(turn: _Turn, *, action_s: float = 0.0, synthesis_s: float = 0.0) -> None:
+        """Time that passed before our first word."""
+        turn.times = replace(
+            turn.times,
+            action_s=turn.times.action_s + action_s,
+            synthesis_s=turn.times.synthesis_s + synthesis_s,
+        )
 
     async def _speak(self, text: str, turn: _Turn, *, barge_in: bool) -> None:
         turn.said.append(text)
         turn.reply.barge_in = barge_in
+        begun_s = self._clock()
         try:
             async for chunk in self._tts.synthesise(text):
                 turn.reply.append(chunk)
+                if not turn.announced:
+                    self._spend(turn, synthesis_s=self._clock() - begun_s)
                 self._announce(turn)
         except SpeechError:
             log.exception("speech synthesis failed; the prompt is not heard")
@@ -271,8 +304,7 @@ class Conversation:
         if turn.announced:
             return
         turn.announced = True
-        decided_at_s = turn.started_at_s + turn.decode_s
-        turn.respond_s = self._clock() - self._opened_at_s - decided_at_s
+        turn.announced_at_s = self._clock()
         self._floor.reply_ready(turn.reply)
 
     # --- recording ---
@@ -297,7 +329,5 @@ class Conversation:
             said=said,
             heard=said if finished else turn.reply.heard,
             interrupted=turn.interrupted,
-            endpointing_s=turn.endpointing_s,
-            decode_s=turn.decode_s,
-            respond_s=turn.respond_s,
+            times=turn.times,
         )

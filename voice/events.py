@@ -207,6 +207,26 @@ class Understanding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TurnTimes:
+    """Where the time went from the caller's last sound to our first, in seconds, in order.
+
+    Together they are the gap the caller heard, less the network's way there and back.
+    """
+
+    detection_s: float = 0.0  # their last sound to the detector's "voice stopped", buffers included
+    endpointing_s: float = 0.0  # quiet waited to be sure that they were done
+    decode_s: float = 0.0  # recognition, as far as it was not done in the pause
+    understanding_s: float = 0.0
+    action_s: float = 0.0  # at the back end, before the first word of ours
+    synthesis_s: float = 0.0
+    playout_s: float = 0.0  # first audio there to first packet sent
+
+    @property
+    def gap_s(self) -> float:
+        return sum(getattr(self, part) for part in self.__slots__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRecord:
     """One turn: what the caller did, how it was understood, what was said back."""
 
@@ -220,6 +240,4 @@ class TurnRecord:
     said: str  # what was to be said
     heard: str  # the part of it the caller heard
     interrupted: bool
-    endpointing_s: float  # end of the caller's speech to decision
-    decode_s: float
-    respond_s: float  # decision to first audio queued, decode left out
+    times: TurnTimes

@@ -23,6 +23,7 @@ class Mouth:
         self._on_cut = on_cut
         self._playout = Playout()
         self._ready: Reply | None = None  # announced, not yet started
+        self._starting: Reply | None = None  # started, nothing of it sent
 
     def prepare(self, reply: Reply) -> None:
         """This reply has its first audio; the floor decides whether it is played."""
@@ -34,6 +35,7 @@ class Mouth:
                 reply, self._ready = self._ready, None
                 if reply is not None:
                     self._playout.play(reply)
+                    self._starting = reply
             case DuckReply():
                 self._playout.duck()
             case PauseReply():
@@ -53,6 +55,11 @@ class Mouth:
     def pop(self) -> tuple[Pcm | None, Reply | None]:
         """The next 20 ms, or None for silence; and the reply that ended with it, if any."""
         return self._playout.pop()
+
+    def just_started(self) -> Reply | None:
+        """The reply whose first frame was popped by the last `pop`; asked once after each."""
+        starting, self._starting = self._starting, None
+        return starting
 
     def _give_up(self, reply: Reply | None) -> None:
         if reply is not None:

@@ -186,6 +186,8 @@ class CallSession:
         self._leg.send_frame(ours)
         self._explained = self._echo.receive(self._frame, ours)
         self._ports.recorder.write(self._frame, ours)
+        if (begun := self._mouth.just_started()) is not None:
+            self._conversation.reply_started(begun)
         if ended is not None:
             self._tell(ReplyEnded(), now_s)
             self._reply_over(ended, interrupted=False)
@@ -250,10 +252,12 @@ class CallSession:
     def _end_utterance(self, command: EndUtterance) -> None:
         prepared, self._anticipation = self._anticipation, None
         self._reconsider()
+        quiet_s = self._utterance.quiet_s()
         self._post(
             Utterance(
                 pcm=self._utterance.take(),
                 voiced_s=command.voiced_s,
+                detection_s=max(0.0, quiet_s - command.endpointing_s),
                 endpointing_s=command.endpointing_s,
                 anticipation=prepared,
             )

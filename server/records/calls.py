@@ -9,7 +9,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from actions.ports import LedgerEntry
-from voice.events import Hypothesis, TurnRecord, Understanding
+from voice.events import Hypothesis, TurnRecord, TurnTimes, Understanding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,4 +58,5 @@ def turn_from_row(row: Record) -> TurnRecord:
     fields["n_best"] = tuple(Hypothesis(**each) for each in fields["n_best"])
     fields["understanding"] = Understanding(**understanding) if understanding else None
     fields["actions"] = tuple(fields["actions"])
+    fields["times"] = TurnTimes(**fields["times"])
     return TurnRecord(**fields)

@@ -65,9 +65,7 @@ def turn(call_id: UUID, record: TurnRecord) -> Row:
         record.said,
         record.heard,
         record.interrupted,
-        record.endpointing_s,
-        record.decode_s,
-        record.respond_s,
+        asdict(record.times),
     )
 
 

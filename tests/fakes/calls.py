@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from server.records.calls import CallStart
-from voice.events import Hypothesis, TurnRecord, Understanding
+from voice.events import Hypothesis, TurnRecord, TurnTimes, Understanding
 
 AT = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -34,7 +34,5 @@ def turn_record(
         said="What is your order number?",
         heard="What is your",
         interrupted=True,
-        endpointing_s=0.25,
-        decode_s=0.02,
-        respond_s=0.01,
+        times=TurnTimes(endpointing_s=0.25, decode_s=0.02, playout_s=0.01),
     )

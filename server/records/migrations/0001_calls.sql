@@ -30,8 +30,6 @@ CREATE TABLE turns (
     said text NOT NULL,
     heard text NOT NULL,
     interrupted boolean NOT NULL,
-    endpointing_s double precision NOT NULL,
-    decode_s double precision NOT NULL,
-    respond_s double precision NOT NULL,
+    times jsonb NOT NULL, -- voice.events.TurnTimes: where the gap went
     PRIMARY KEY (call_id, index)
 );

@@ -16,8 +16,8 @@ WHERE id = $1::text::uuid
 -- name: turn
 INSERT INTO turns
     (call_id, index, started_at_s, caller_text, caller_kind, n_best, understanding, actions,
-     said, heard, interrupted, endpointing_s, decode_s, respond_s)
-VALUES ($1::text::uuid, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+     said, heard, interrupted, times)
+VALUES ($1::text::uuid, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ON CONFLICT (call_id, index) DO UPDATE SET
     started_at_s = excluded.started_at_s,
     caller_text = excluded.caller_text,
@@ -28,9 +28,7 @@ ON CONFLICT (call_id, index) DO UPDATE SET
     said = excluded.said,
     heard = excluded.heard,
     interrupted = excluded.interrupted,
-    endpointing_s = excluded.endpointing_s,
-    decode_s = excluded.decode_s,
-    respond_s = excluded.respond_s
+    times = excluded.times
 
 -- name: end_crashed
 -- The last sign of life is the end: the time the server was down was no part of the call.
@@ -48,7 +46,7 @@ WHERE id = $1
 
 -- name: turns_of_call
 SELECT index, started_at_s, caller_text, caller_kind, n_best, understanding, actions,
-    said, heard, interrupted, endpointing_s, decode_s, respond_s
+    said, heard, interrupted, times
 FROM turns
 WHERE call_id = $1
 ORDER BY index

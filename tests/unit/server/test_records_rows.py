@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from server.records import rows
 from server.records.calls import CallStart
-from voice.events import Hypothesis, TurnRecord, Understanding
+from voice.events import Hypothesis, TurnRecord, TurnTimes, Understanding
 
 CALL = UUID(int=7)
 AT = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
@@ -30,9 +30,7 @@ def turn(**changes: Any) -> TurnRecord:
         "said": "Good.",
         "heard": "Good.",
         "interrupted": False,
-        "endpointing_s": 0.2,
-        "decode_s": 0.1,
-        "respond_s": 0.05,
+        "times": TurnTimes(endpointing_s=0.2, decode_s=0.1, playout_s=0.05),
     }
     return TurnRecord(**{**fields, **changes})
 
@@ -62,9 +60,9 @@ def test_any_turn_is_one_line_of_utf8_without_nul(text: str, slots: dict[str, st
     [(math.nan, 0.0), (-math.inf, -1.7976931348623157e308), (np.float32(0.5), 0.5)],
 )
 def test_numbers_of_engines_become_numbers_of_json(value: Any, stored: float) -> None:
-    record = turn(decode_s=value, n_best=(Hypothesis(text="a", log_prob=value),))
+    record = turn(times=TurnTimes(decode_s=value), n_best=(Hypothesis(text="a", log_prob=value),))
     _, parameters = rows.decode(rows.encode(rows.turn(CALL, record)))
-    assert parameters[-2] == stored
+    assert parameters[-1]["decode_s"] == stored
     assert parameters[5] == [{"text": "a", "log_prob": stored}]
 
 

@@ -340,3 +340,15 @@ async def test_keys_heard_as_tones_count_only_where_the_network_reports_none():
             await rig.passes(0.3)
         told.append(CallerKeyed(digits="5") in rig.dialog.told)
     assert told == [False, True]
+
+
+async def test_parts_of_the_gap_add_up_to_the_gap_in_the_recording():
+    async with call([GREETING, [Speak(text="fine")]], "where is my order") as rig:
+        await rig.passes(1.5)
+        await rig.passes(1.0, voice=True)
+        begins = len(rig.recorder.frames)
+        await rig.passes(1.5)
+    silent = [bool(ours.any()) for _, ours in rig.recorder.frames[begins:]].index(True)
+    times = rig.journal.turns[1].times
+    assert times.endpointing_s > 0.1
+    assert abs(times.gap_s - silent * FRAME_S) < 1.5 * FRAME_S
