@@ -114,7 +114,8 @@ def babble(count: int, rng: random.Random, voices: Sequence[Audio], people: int 
 
 def with_noise(audio: Audio, noise: Audio, snr_db: float) -> Audio:
     """With noise so loud that speech, where it sounds, is snr_db above it."""
-    return audio + noise * (speech_rms(audio) / max(rms(noise), 1e-9) * 10 ** (-snr_db / 20))
+    gain = speech_rms(audio) / max(rms(noise), 1e-9) * 10 ** (-snr_db / 20)
+    return (audio + noise * gain).astype(np.float32)
 
 
 def reverb(audio: Audio, seconds: float, share: float, noise: np.random.Generator) -> Audio:
@@ -155,21 +156,22 @@ def levelled(audio: Audio, dbfs: float) -> Audio:
 
 def mu_law(audio: Audio) -> Audio:
     """Through ITU-T G.711 mu-law (its curve, not its segments: the noise is the same)."""
-    squeezed = np.sign(audio) * np.log1p(_MU * np.abs(audio).clip(0, 1)) / np.log1p(_MU)
-    coarse = np.round(squeezed * 127) / 127
-    return (np.sign(coarse) * np.expm1(np.abs(coarse) * np.log1p(_MU)) / _MU).astype(np.float32)
+    whole = float(np.log1p(_MU))
+    size = np.abs(audio).clip(0, 1)
+    coarse = np.rint(np.log1p(_MU * size) * (127 / whole)) / 127
+    return np.copysign(np.expm1(coarse * whole) / _MU, audio).astype(np.float32)
 
 
 def a_law(audio: Audio) -> Audio:
-    """Through ITU-T G.711 A-law (its curve)."""
+    """Through ITU-T G.711 A-law (its curve; nothing is coded as zero)."""
+    whole = 1 + float(np.log(_A))
     size = np.abs(audio).clip(0, 1)
-    whole = 1 + np.log(_A)
-    squeezed = np.where(
-        size < 1 / _A, _A * size / whole, (1 + np.log(np.maximum(_A * size, 1))) / whole
-    )
-    coarse = np.round(squeezed * 127.5 - 0.5) / 127.5 + 0.5 / 127.5
-    back = np.where(coarse < 1 / whole, coarse * whole / _A, np.exp(coarse * whole - 1) / _A)
-    return (np.sign(audio) * back).astype(np.float32)
+    curved = 1 + np.log(np.maximum(_A * size, 1))
+    squeezed = np.where(size < 1 / _A, _A * size, curved) / whole
+    coarse = (np.floor(squeezed * 127.5) + 0.5) / 128
+    steep = np.exp(coarse * whole - 1)
+    back = np.where(coarse < 1 / whole, coarse * whole, steep) / _A
+    return np.copysign(back, audio).astype(np.float32)
 
 
 def rms(audio: Audio) -> float:

@@ -141,10 +141,7 @@ class Batches:
         long = rng.random() < self._long_share
         if long:
             utterances = rng.sample(utterances, min(_LONG_UTTERANCES, len(utterances)))
-        voices = [
-            u.pcm.astype(np.float32) / 32768
-            for u in rng.sample(utterances, min(8, len(utterances)))
-        ]
+        voices = [corpus.floats(u.pcm) for u in rng.sample(utterances, min(8, len(utterances)))]
         said: list[Utterance] = []
         placed: list[Placed] = []
         for one in utterances:
@@ -153,7 +150,7 @@ class Batches:
                 placed.append(Placed(nobody(max(0.5, one.seconds), rng, self._noise), 0.0, 0.0))
                 continue
             said.append(one)
-            audio = one.pcm.astype(np.float32) / 32768
+            audio = corpus.floats(one.pcm)
             placed.append(telephone(audio, rng, self._noise, voices))
         mels = self._features(torch.from_numpy(padded([p.audio for p in placed])))
         self._masked(mels)

@@ -82,6 +82,11 @@ def shards(folder: Path) -> list[Path]:
     return sorted(p for p in folder.glob("*.npz") if not p.name.endswith(".partial.npz"))
 
 
+def floats(pcm: NDArray[np.int16]) -> NDArray[np.float32]:
+    """The same samples from -1 to 1."""
+    return pcm.astype(np.float32) * np.float32(1 / 32768)
+
+
 def renamed(utterance: Utterance, **changes: Any) -> Utterance:
     """The utterance with other fields."""
     return replace(utterance, **changes)

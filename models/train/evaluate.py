@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.stt import SttEngine
-from models.train import augment, digits
+from models.train import augment, corpus, digits
 from models.train.build import Studio
 from models.train.corpus import NO_TARGETS, RATE_HZ, Utterance, renamed
 from models.train.scoring import Share, word_errors
@@ -141,7 +141,7 @@ def measure(
     engine: SttEngine, said: Sequence[Utterance], conditions: Sequence[str], seed: int = 1
 ) -> list[Row]:
     """One row for every set and condition, in the order of the utterances."""
-    voices = [u.pcm.astype(np.float32) / 32768 for u in said[:200]]
+    voices = [corpus.floats(u.pcm) for u in said[:200]]
     rows: list[Row] = []
     for name in dict.fromkeys(u.kind for u in said):
         chosen = [u for u in said if u.kind == name]
@@ -178,7 +178,7 @@ def _row(
 
 def heard_as(one: Utterance, condition: Condition, chance: Chance) -> NDArray[np.int16]:
     """The utterance with silence around it, on a line with a little hiss, in that condition."""
-    audio = one.pcm.astype(np.float32) / 32768
+    audio = corpus.floats(one.pcm)
     audio = np.pad(audio, (round(_LEAD_S * RATE_HZ), round(_TAIL_S * RATE_HZ)))
     audio = augment.levelled(audio.astype(np.float32), _LEVEL_DBFS)
     hiss = chance.noise.standard_normal(len(audio)).astype(np.float32)

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from models.train import augment
+from models.train import augment, corpus
 from models.train.batches import Features, padded
 from models.train.corpus import Utterance
 from models.train.evaluate import CONDITIONS, Chance, heard_as
@@ -39,7 +39,7 @@ class WordErrors:
                 errors, words = errors + word_errors(want, heard.split()), words + len(want)
         return errors / max(1, words)
 
-    @torch.no_grad()
+    @torch.no_grad()  # pyright: ignore[reportUntypedFunctionDecorator]
     def heard(self, model: Whisper, said: Sequence[Utterance]) -> list[str]:
         """What the model makes of the utterances, likeliest token by token."""
         v = self._vocabulary
@@ -58,4 +58,4 @@ class WordErrors:
 
     def _line(self, one: Utterance, number: int) -> augment.Audio:
         chance = Chance(random.Random(number), np.random.default_rng(number), ())
-        return heard_as(one, CONDITIONS["mu-law"], chance).astype(np.float32) / 32768
+        return corpus.floats(heard_as(one, CONDITIONS["mu-law"], chance))

@@ -220,8 +220,8 @@ def time_of_day(rng: random.Random) -> str:
 
 def address(rng: random.Random) -> str:
     """House number, street and, half the time, a town."""
-    house = rng.choice((pair, pair, count, number, lambda r: string(r, 3), lambda r: string(r, 4)))
-    street = f"{house(rng)} {rng.choice(STREETS)} {rng.choice(WAYS)}"
+    house = rng.choice((pair(rng), pair(rng), count(rng), number(rng), string(rng, 3), four(rng)))
+    street = f"{house} {rng.choice(STREETS)} {rng.choice(WAYS)}"
     if rng.random() < 0.1:
         street = f"apartment {digit(rng)} {street}"
     return street if rng.random() < 0.5 else f"{street} {rng.choice(CITIES)}"

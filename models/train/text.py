@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -168,8 +168,8 @@ class Texts:
     def draw(self, rng: random.Random, kind: str | None = None) -> Said:
         """One sentence, of that kind when one is named."""
         if kind is None:
-            kinds, shares = zip(*SHARES, strict=True)
-            kind = rng.choices(kinds, shares)[0]
+            kinds = [name for name, _ in SHARES]
+            kind = rng.choices(kinds, [share for _, share in SHARES])[0]
         text = self._text(rng, kind)
         if kind in ("template", "flow", "slot") and rng.random() < 0.15:
             text = f"{rng.choice(FILLERS)} {text}"
@@ -208,10 +208,12 @@ def flow_examples(flows: Iterable[Path]) -> list[str]:
     """The examples of all intents in flow files, in order, each once."""
     found: dict[str, None] = {}
     for path in flows:
-        flow = yaml.safe_load(path.read_text())
-        if not isinstance(flow, dict) or not isinstance(flow.get("intents"), dict):
-            raise ValueError(f"{path} has no intents")  # noqa: TRY004
-        for intent in flow["intents"].values():
+        flow: Any = yaml.safe_load(path.read_text())
+        try:
+            intents: list[Any] = list(flow["intents"].values())
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} has no intents") from error
+        for intent in intents:
             found.update(dict.fromkeys(spoken(str(e)) for e in intent.get("examples", ())))
     return [text for text in found if text]
 
@@ -220,8 +222,8 @@ def sentences_of(path: Path) -> list[str]:
     """The sentences of a .jsonl corpus that can be spoken as they are."""
     found: list[str] = []
     for line in path.read_text().splitlines():
-        record = json.loads(line)
-        text = spoken(str(record.get("text", ""))) if isinstance(record, dict) else ""
+        record: Any = json.loads(line)
+        text = spoken(str(record["text"])) if "text" in record else ""
         if text:
             found.append(text)
     return found

@@ -122,8 +122,8 @@ class Trainer:
 
     def done(self) -> float:
         """Which share of the plan is done."""
-        by_time = self.progress.trained_s / (60 * self._plan.minutes)
-        return max(by_time, self.progress.seen / self._plan.utterances)
+        minutes, utterances = self._plan.minutes, self._plan.utterances
+        return max(self.progress.trained_s / (60 * minutes), self.progress.seen / utterances)
 
     def step(self, batch: Batch, rate: float) -> None:
         """One step on one batch."""
@@ -144,8 +144,8 @@ class Trainer:
         self.progress.seen += len(batch.mels)
         self._remember()
         for name, value in losses.items():
-            old = self.losses.get(name, value.item())
-            self.losses[name] = 0.97 * old + 0.03 * value.item()
+            now = float(value)
+            self.losses[name] = 0.97 * self.losses.setdefault(name, now) + 0.03 * now
 
     def _remember(self) -> None:
         keep = min(_AVERAGE, 1 - 1 / (1 + self.progress.step))

@@ -1,3 +1,5 @@
+# pyright: reportMissingImports=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
 """Training itself; needs PyTorch, which the server does not."""
 
 import random
