@@ -13,8 +13,8 @@ QUIET_S: Final = 0.4
 """Quiet that ends a stretch. The longest pause between two sentences of a prompt is 0.35 s."""
 _MARGIN: Final = RATE_HZ // 10  # 100 ms: a soft "s" lies before what counts as the first sound
 _LOOKED_AT: Final = round(4.5 * RATE_HZ)
-"""How much of a stretch's end is recognised: an apology and a question. More would cost CPU that the
-callers' own clocks need."""
+"""How much of a stretch's end is recognised: an apology and a question fit in it. More would cost
+CPU that the callers' own clocks need."""
 _AT_THE_END_S: Final = 0.45  # an ending counts when no more than this sounds after it: a syllable
 
 
