@@ -247,6 +247,19 @@ def test_distortion_room_and_changes_of_the_echo_are_no_voice(way: Return):
         assert lasting(voices(heard, explained(came, ours))) == 0
 
 
+def test_echo_that_appears_in_mid_call_is_known_within_a_second_of_speech():
+    lines = [prompts(first, 6) for first in range(8)]
+    incoming: list[Pcm] = []
+    for number, ours in enumerate(lines):
+        echo = Return(level_db=-12, delay_ms=DELAYS_MS[number % 4]).of(ours)
+        echo[: len(echo) // 2] = 0.0  # the caller presses the speaker button
+        incoming.append(line(echo, seed=number))
+    for ours, came, heard in zip(lines, incoming, probabilities(incoming), strict=True):
+        found = voices(heard, explained(came, ours))
+        known = len(heard) // 2 + round(1.5 / FRAME_S)  # half a second of it is the pause
+        assert lasting([voice for voice in found if voice[0] >= known]) == 0
+
+
 @pytest.mark.parametrize(("level_db", "delay_ms"), [(-6, 50), (-12, 300), (-20, 120), (-30, 200)])
 def test_delay_is_known_after_a_second_of_our_speech(level_db: float, delay_ms: int):
     guard, ours = EchoGuard(), say("en-us", "Good morning, how can I help you today?")
