@@ -13,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from loadtest.turns.plans import Sort
     from loadtest.turns.report import TurnsReport
     from loadtest.turns.suite import TurnsOptions
 
@@ -43,6 +44,9 @@ def turns(
     calls: Annotated[int, typer.Option(help="How many calls.", min=1)] = 24,
     parallel: Annotated[int, typer.Option(help="How many at a time.", min=1)] = 4,
     seed: Annotated[int, typer.Option(help="Of pauses, times and noises.")] = 1,
+    only: Annotated[
+        str | None, typer.Option(help="Calls of one sort: answers, overlaps, echo, noise, …")
+    ] = None,
     peer: Annotated[Peer, typer.Option(help="A Pipecat bot to measure beside.")] = Peer.SHIPPED,
     websocket: Annotated[
         bool, typer.Option("--websocket", help="Call frontdesk over media streams, not SIP.")
@@ -55,13 +59,30 @@ def turns(
     from loadtest.turns.suite import TurnsOptions
 
     options = TurnsOptions(
-        target="", calls=calls, parallel=parallel, seed=seed, recordings=recordings
+        target="",
+        calls=calls,
+        parallel=parallel,
+        seed=seed,
+        only=_sort(only),
+        recordings=recordings,
     )
     raise typer.Exit(
         asyncio.run(
             _bench_turns(options, peer, websocket=websocket, json_file=json_file, gate=gate)
         )
     )
+
+
+def _sort(only: str | None) -> "Sort | None":
+    from loadtest.turns.plans import Sort
+
+    if only is None:
+        return None
+    try:
+        return Sort(only)
+    except ValueError:
+        known = ", ".join(Sort)
+        raise typer.BadParameter(f"{only!r} is none of {known}", param_hint="--only") from None
 
 
 async def _bench_turns(

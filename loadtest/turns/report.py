@@ -194,7 +194,7 @@ def _interruption_rows(scores: Sequence[InterruptionScore]) -> Iterable[Interrup
 
 
 def _stop_rows(stops: Sequence[StopScore]) -> Iterable[StopRow]:
-    for kind in (Kind.BACKCHANNEL, Kind.NOISE, Kind.ECHO):
+    for kind in (Kind.BACKCHANNEL, Kind.NOISE, Kind.BACKGROUND, Kind.ECHO):
         chosen = [stop for stop in stops if stop.kind is kind]
         yield StopRow(
             label=kind.value,

@@ -20,7 +20,7 @@ from loadtest.turns.spans import HeardSpan
 
 _THINKING_S: Final = (0.60, 1.00)  # from the end of a prompt to the answer; includes recognising it
 _PATIENCE_S: Final = 20.0  # twice frontdesk's own time without input, and its reprompt
-_MAX_CALL_S: Final = 240.0
+_MAX_CALL_S: Final = 300.0
 _KEYS_AFTER: Final = 2  # spoken answers to the same question in a row
 _LONG_REPLIES: Final = frozenset({Prompt.POSTCODE, Prompt.ANYTHING_ELSE})
 

@@ -17,6 +17,7 @@ SPEECH_DB: Final = -20.0
 """RMS of a caller's words in dB of full scale: an ordinary handset (ITU-T P.56 asks for -26)."""
 _COUGH_DB: Final = -18.0
 _BREATH_DB: Final = -38.0
+_BEHIND_DB: Final = SPEECH_DB - 20  # somebody three metres from the handset
 
 
 def words(text: str, voice: VoiceSettings) -> Pcm:
@@ -25,9 +26,22 @@ def words(text: str, voice: VoiceSettings) -> Pcm:
     Raises:
         VoiceError: the voice is unknown, or `text` makes no sound.
     """
+    return _spoken(text, voice, SPEECH_DB)
+
+
+def voice_behind(text: str, voice: VoiceSettings) -> Pcm:
+    """Somebody in the caller's room, 20 dB under the caller.
+
+    Raises:
+        VoiceError: the voice is unknown, or `text` makes no sound.
+    """
+    return _spoken(text, voice, _BEHIND_DB)
+
+
+def _spoken(text: str, voice: VoiceSettings, level_db: float) -> Pcm:
     pcm = render(text, voice)
     start, end = sounding_span(pcm)
-    return at_level(pcm[start:end].astype(np.float32), SPEECH_DB)
+    return at_level(pcm[start:end].astype(np.float32), level_db)
 
 
 def pause(duration_s: float) -> Pcm:

@@ -14,7 +14,8 @@ from loadtest.errors import CallFailedError
 from loadtest.listening import PhraseBook
 from loadtest.speech import VoiceSettings
 from loadtest.turns.call import CallRecording, make_call
-from loadtest.turns.cases import Plan, plans
+from loadtest.turns.cases import Plan
+from loadtest.turns.plans import Sort, plans
 from loadtest.turns.records import HeardAnswer, RecordsAccess, match, read_turns
 from loadtest.turns.report import CallSummary, Measured, TurnsReport, make_report
 from loadtest.turns.score import CallScore, score
@@ -31,6 +32,7 @@ class TurnsOptions:
     calls: int = DEFAULT_CALLS
     parallel: int = 4  # what two cores carry beside the server without being late
     seed: int = 1
+    only: Sort | None = None  # calls of one sort instead of all in turn
     records: RecordsAccess | None = None  # the server's API, to see its side of the turns
     recordings: Path | None = None  # folder for the stereo recordings: left the caller
     agent_voice: VoiceSettings = field(default_factory=VoiceSettings)
@@ -52,7 +54,7 @@ async def run_turns(
     book = await learn_prompts(options.agent_voice)
     run = _Run(options, book, on_call or _ignore)
     async with asyncio.TaskGroup() as group:
-        for index, plan in enumerate(_plans(options)):
+        for index, plan in enumerate(await asyncio.to_thread(_plans, options)):
             group.create_task(run.call(index, plan))
     scores = await asyncio.to_thread(lambda: [score(call) for call in run.recordings])
     heard = await _heard(options.records, run.recordings, scores)
@@ -64,7 +66,7 @@ async def run_turns(
 
 def _plans(options: TurnsOptions) -> list[Plan]:
     """The calls to make; over a WebSocket none whose packets would be lost: it is TCP."""
-    made = plans(options.calls, options.seed)
+    made = plans(options.calls, options.seed, options.only)
     if options.target.startswith("ws"):
         return [plan for plan in made if plan.network is None]
     return made

@@ -7,7 +7,8 @@ import pytest
 from loadtest.impair import Impairment
 from loadtest.speech import VoiceSettings
 from loadtest.turns.call import make_call
-from loadtest.turns.cases import VOICES, Condition, Kind, Overlap, Plan, Utterance
+from loadtest.turns.cases import Condition, Kind, Overlap, Plan, Utterance
+from loadtest.turns.plans import VOICES
 from loadtest.turns.prompts import Prompt
 from loadtest.turns.records import RecordsAccess, match, read_turns
 from loadtest.turns.score import score

@@ -10,7 +10,7 @@ import pytest
 from loadtest.pcm import Pcm
 from loadtest.speech import VoiceSettings
 from loadtest.stream_line import StreamLine, open_stream_line
-from loadtest.turns.cases import VOICES
+from loadtest.turns.plans import VOICES
 from loadtest.turns.prompts import Prompt
 from loadtest.turns.sounds import words
 from loadtest.turns.spans import HeardSpan, StretchFinder, learn_prompts, name_span

@@ -8,8 +8,9 @@ from loadtest.listening import PhraseBook
 from loadtest.pcm import FRAME_SAMPLES, RATE_HZ, Pcm
 from loadtest.recorder import Track
 from loadtest.speech import VoiceSettings, render
-from loadtest.turns.cases import VOICES, Condition, Kind, Surroundings, Utterance, plans
+from loadtest.turns.cases import Condition, Kind, Surroundings, Utterance
 from loadtest.turns.mouth import Mouth
+from loadtest.turns.plans import VOICES, Sort, plans
 from loadtest.turns.prompts import Prompt
 from loadtest.turns.sounds import SPEECH_DB, breath, cough, room, words
 from loadtest.turns.spans import HeardSpan, learn_prompts, name_span, stretches_of
@@ -54,6 +55,23 @@ def test_every_kind_and_condition_is_in_a_run_of_twelve_calls():
     made += [overlap.utterance for plan in run for overlap in plan.overlaps]
     assert {each.kind for each in made} == set(Kind) - {Kind.ECHO}
     assert {plan.condition for plan in run} == set(Condition)
+
+
+def test_run_of_one_sort_has_all_its_kinds():
+    assert {plan.condition for plan in plans(2, seed=1, only=Sort.NOISE)} == {
+        Condition.NOISE_10,
+        Condition.NOISE_20,
+    }
+    losses = {plan.network.loss for plan in plans(3, seed=1, only=Sort.NETWORK) if plan.network}
+    assert losses == {0.01, 0.03, 0.05}
+
+
+def test_echo_comes_back_after_50_to_300_ms():
+    echoes = [plan.surroundings for plan in plans(20, seed=1, only=Sort.ECHO)]
+    assert {echo.echo_db for echo in echoes} == {-12.0}
+    delays = [echo.echo_delay_s for echo in echoes]
+    assert 0.05 <= min(delays) < 0.1
+    assert 0.25 < max(delays) <= 0.3
 
 
 def test_no_caller_has_the_servers_voice():
