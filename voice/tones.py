@@ -67,6 +67,8 @@ _BASIS: Final = np.ascontiguousarray(_basis().view(np.float32))
 """Real and imaginary parts as neighbouring columns: one real matrix product does all sums."""
 
 _TONES: Final = _detuned()
+_CROWDED: Final = [[abs(2 * low - high) < 100.0 for high in _HIGH_HZ] for low in _LOW_HZ]
+"""Where the low tone's double cannot be told from the high tone: two windows' width apart."""
 _MIN_POWER: Final = 32768**2 * 10 ** (_MIN_DBFS / 10)
 
 
@@ -129,7 +131,7 @@ class ToneDetector:
             return key if share >= _MIN_SHARE_HELD else None
         if share < _MIN_SHARE or not _levels_fit(low_power, high_power):
             return None
-        if _harmonic(sums[24 + low]) > _MAX_HARMONIC * low_power:
+        if not _CROWDED[low][high] and _harmonic(sums[24 + low]) > _MAX_HARMONIC * low_power:
             return None
         if _harmonic(sums[28 + high]) > _MAX_HARMONIC * high_power:
             return None

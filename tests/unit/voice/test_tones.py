@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -164,6 +164,8 @@ def test_tone_with_harmonics_of_a_voice_is_no_key():
     st.floats(-8.0, 4.0),
     st.floats(-22.0, -10.0),
 )
+# The double of this low tone falls beside the high tone.
+@example(keys="2", lead=6, on_s=0.047, off_s=0.25, off=0.0117, twist_db=4.0, dbfs=-10.0)
 @settings(max_examples=60, deadline=None)
 def test_any_keys_that_the_recommendation_admits_are_heard(
     keys: str, lead: int, on_s: float, off_s: float, off: float, twist_db: float, dbfs: float
