@@ -12,13 +12,13 @@ from typing import Any, Final
 import httpx
 
 from loadtest.pcm import seconds
+from loadtest.turns.cases import Condition
 from loadtest.turns.score import AnswerScore
 
+_WAITING: Final = frozenset({"detection_s", "endpointing_s"})  # before the endpoint
 _WRITTEN_S: Final = 5.0  # records are written behind the call
 _LOOK_EVERY_S: Final = 0.25
 _MATCH_S: Final = (-0.5, 2.5)  # when a turn began for the server, after the caller's last sound
-
-_AFTER_THE_DECISION = ("decode_s", "understanding_s", "action_s", "synthesis_s", "playout_s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,17 +33,21 @@ class ServerTurn:
 
     started_at_s: float  # the endpoint, since the call was answered
     text: str
-    endpointing_s: float
-    to_packet_s: float  # decision to first packet
-    gap_s: float  # the sum of the parts
+    times_s: Mapping[str, float]  # part of the turn -> seconds, in order
+
+    @property
+    def to_packet_s(self) -> float:
+        """From the endpoint to the first packet: what comes after waiting for the caller."""
+        return sum(took for part, took in self.times_s.items() if part not in _WAITING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeardAnswer:
     """An answer and what became of it at the server."""
 
-    to_packet_ms: float  # endpoint to first audio queued
-    unexplained_ms: float | None  # gap heard less the parts; None without a gap
+    to_packet_ms: float  # endpoint to first packet
+    parts_ms: Mapping[str, float]  # where the time went
+    unexplained_ms: float | None  # gap heard less the parts; None where the network adds its own
     words_lost: bool | None  # of its beginning; None: nothing of it was understood
 
 
@@ -82,11 +86,7 @@ async def _turns(client: httpx.AsyncClient, call_id: str) -> list[ServerTurn]:
     answer.raise_for_status()
     return [
         ServerTurn(
-            started_at_s=turn["started_at_s"],
-            text=turn["caller_text"],
-            endpointing_s=turn["times"]["endpointing_s"],
-            to_packet_s=sum(turn["times"][part] for part in _AFTER_THE_DECISION),
-            gap_s=sum(turn["times"].values()),
+            started_at_s=turn["started_at_s"], text=turn["caller_text"], times_s=turn["times"]
         )
         for turn in answer.json()["turns"]
         if turn["caller_kind"] == "speech"
@@ -100,12 +100,13 @@ def match(answers: Sequence[AnswerScore], turns: Sequence[ServerTurn]) -> list[H
         turn = None if answer.cut_off else _turn_at(seconds(answer.end), turns)
         if turn is None:
             continue
-        to_packet_ms = 1_000 * turn.to_packet_s
-        parts_ms = 1_000 * turn.gap_s
+        explained_ms = 1_000 * sum(turn.times_s.values())
+        gap_ms = None if answer.condition is Condition.NETWORK else answer.gap_ms
         found.append(
             HeardAnswer(
-                to_packet_ms=to_packet_ms,
-                unexplained_ms=None if answer.gap_ms is None else answer.gap_ms - parts_ms,
+                to_packet_ms=1_000 * turn.to_packet_s,
+                parts_ms={part: 1_000 * took for part, took in turn.times_s.items()},
+                unexplained_ms=None if gap_ms is None else gap_ms - explained_ms,
                 words_lost=start_lost(answer.text, turn.text),
             )
         )

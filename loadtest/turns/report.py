@@ -85,6 +85,7 @@ class TurnsReport:
     interruptions: tuple[InterruptionRow, ...]
     stops: tuple[StopRow, ...]
     to_packet_ms: Distribution  # endpoint to first packet, by the server's own records
+    parts_ms: Mapping[str, Distribution]  # where the time of a turn went, by the same
     unexplained_ms: Distribution  # gap heard less what the server's records say of it
     starts_lost: int
     starts_known: int
@@ -127,6 +128,7 @@ def make_report(target: str, measured: Measured) -> TurnsReport:
     stops = [each for score in measured.scores for each in score.stops]
     calls = [*map(_summary, measured.recordings), *measured.failures]
     to_packet = Distribution.of(each.to_packet_ms for each in measured.heard)
+    unexplained = [e.unexplained_ms for e in measured.heard if e.unexplained_ms is not None]
     known = [each.words_lost for each in measured.heard if each.words_lost is not None]
     return TurnsReport(
         target=target,
@@ -135,18 +137,27 @@ def make_report(target: str, measured: Measured) -> TurnsReport:
         interruptions=tuple(_interruption_rows(interruptions)),
         stops=tuple(_stop_rows(stops)),
         to_packet_ms=to_packet,
-        unexplained_ms=Distribution.of(
-            each.unexplained_ms for each in measured.heard if each.unexplained_ms is not None
-        ),
+        parts_ms=_parts(measured.heard),
+        unexplained_ms=Distribution.of(unexplained),
         starts_lost=sum(known),
         starts_known=len(known),
         targets=(
             *_gap_targets(answers),
             *_interruption_targets(interruptions, stops),
             *_packet_targets(to_packet),
+            _explained_target(unexplained),
             _generator_target(calls),
         ),
     )
+
+
+def _parts(heard: Sequence[HeardAnswer]) -> dict[str, Distribution]:
+    """The time each part took, over the turns whose records name it."""
+    names = dict.fromkeys(part for each in heard for part in each.parts_ms)
+    return {
+        name: Distribution.of(each.parts_ms[name] for each in heard if name in each.parts_ms)
+        for name in names
+    }
 
 
 def _summary(call: CallRecording) -> CallSummary:
@@ -235,7 +246,7 @@ def _interruption_targets(
             target=f"0 in {_ECHO_PROMPTS}",
             measured=f"{stopped} in {len(echoes)}",
             # Too few prompts without a stop prove nothing yet; one stop is one too many.
-            met=False if stopped else True if len(echoes) >= _ECHO_PROMPTS else None,
+            met=False if stopped else (True if len(echoes) >= _ECHO_PROMPTS else None),
         ),
     ]
 
@@ -245,6 +256,12 @@ def _packet_targets(to_packet: Distribution) -> list[Target]:
         _at_most("endpoint to first packet, p50", to_packet.p50, 40, "ms"),
         _at_most("endpoint to first packet, p95", to_packet.p95, 100, "ms"),
     ]
+
+
+def _explained_target(unexplained: Sequence[float]) -> Target:
+    """Records that do not add up to what was heard explain nothing."""
+    sizes = Distribution.of(abs(each) for each in unexplained)
+    return _at_most("gap less its recorded parts, p95", sizes.p95, 50, "ms")
 
 
 def _generator_target(calls: Sequence[CallSummary]) -> Target:
@@ -312,8 +329,9 @@ def tables(report: TurnsReport) -> Group:
             "by the server's own records",
             ("turns", "p50", "p95"),
             [
+                *((_part_label(part), *_cells(took)) for part, took in report.parts_ms.items()),
                 ("endpoint to first packet", *_cells(report.to_packet_ms)),
-                ("gap not accounted for", *_cells(report.unexplained_ms)),
+                ("gap heard less these parts", *_cells(report.unexplained_ms)),
                 ("first words lost", f"{report.starts_lost} of {report.starts_known}", "", ""),
             ],
         ),
@@ -346,6 +364,10 @@ def to_json(reports: Mapping[str, TurnsReport]) -> str:
 
 
 _VERDICT: Final[dict[bool | None, str]] = {True: "yes", False: "NO", None: "–"}
+
+
+def _part_label(part: str) -> str:
+    return part.removesuffix("_s")
 
 
 def _answer_cells(row: AnswerRow) -> tuple[str, ...]:

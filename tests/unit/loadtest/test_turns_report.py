@@ -115,14 +115,23 @@ def test_answer_finds_its_turn_in_the_records_by_its_end():
     [heard] = match(score(GOOD).answers, turns)
     assert heard.to_packet_ms == pytest.approx(30)
     assert heard.unexplained_ms == pytest.approx(300 - 200 - 30, abs=10)
+    assert heard.parts_ms["decode_s"] == pytest.approx(20)
     assert match(score(CUT).answers, turns) == []
+
+
+def test_records_that_do_not_add_up_to_the_gap_miss_a_target():
+    for detection_s, met in ((0.17, True), (0.1, False)):
+        turn = ServerTurn(started_at_s=6.2, text="", times_s={"detection_s": detection_s + 0.1})
+        heard = match(score(GOOD).answers, [turn])
+        measured = Measured(recordings=[GOOD], failures=[], scores=[score(GOOD)], heard=heard)
+        report = make_report("sip:test", measured)
+        assert _met(report)["gap less its recorded parts, p95"] is met
+        assert report.parts_ms["detection_s"].count == 1
 
 
 def _turn(started_at_s: float) -> ServerTurn:
     return ServerTurn(
         started_at_s=started_at_s,
         text="where is my order",
-        endpointing_s=0.2,
-        to_packet_s=0.03,
-        gap_s=0.23,
+        times_s={"detection_s": 0.1, "endpointing_s": 0.1, "decode_s": 0.02, "playout_s": 0.01},
     )
