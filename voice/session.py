@@ -24,10 +24,10 @@ from voice.conversation import (
     Silence,
     Utterance,
 )
-from voice.echo import EchoGuard, suppressed
+from voice.echo import ECHO_SHARE, EchoGuard, suppressed
 from voice.endpointing import EndpointRules
 from voice.events import Expects, KeyPressed, LegEnded, LegEvent, Readiness
-from voice.frames import Pcm, silence
+from voice.frames import FRAME_S, Pcm, silence
 from voice.mouth import Mouth
 from voice.playout import Reply
 from voice.ports import (
@@ -116,7 +116,9 @@ class CallSession:
         self._mouth = Mouth(self._reply_cut)
         self._keys = ""
         self._frame: Pcm = silence()
-        self._comfort = ComfortNoise(level_dbfs=self._options.comfort_dbfs)
+        self._comfort = ComfortNoise(
+            level_dbfs=self._options.comfort_dbfs, start_frame=round(clock() / FRAME_S)
+        )
         self._echo = EchoGuard()
         self._explained = 0.0  # how much of the caller's last frame was our own voice coming back
         self._tones = ToneDetector()
@@ -171,8 +173,9 @@ class CallSession:
         self._frame = self._leg.receive_frame()
         self._ports.activity.push(self._frame)
         self._utterance.push(self._frame)
-        if not self._leg.reports_keys and (key := self._tones.receive(self._frame)) is not None:
-            self._on_key(key)
+        if not self._leg.reports_keys and self._explained < ECHO_SHARE:
+            if (key := self._tones.receive(self._frame)) is not None:
+                self._on_key(key)
 
     def act(self, now_s: float) -> None:
         """Decide, and send 20 ms to the caller. The detectors have run in between."""
