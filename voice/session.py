@@ -173,9 +173,14 @@ class CallSession:
         self._frame = self._leg.receive_frame()
         self._ports.activity.push(self._frame)
         self._utterance.push(self._frame)
-        if not self._leg.reports_keys and self._explained < ECHO_SHARE:
-            if (key := self._tones.receive(self._frame)) is not None:
-                self._on_key(key)
+        self._listen_for_tones()
+
+    def _listen_for_tones(self) -> None:
+        if self._leg.reports_keys or self._explained >= ECHO_SHARE:
+            return  # the network's word counts, and a tone of ours that came back is no key
+        key = self._tones.receive(self._frame)
+        if key is not None:
+            self._on_key(key)
 
     def act(self, now_s: float) -> None:
         """Decide, and send 20 ms to the caller. The detectors have run in between."""
