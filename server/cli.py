@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from server.bench import bench_app
 from server.errors import one_line
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +28,7 @@ models_app = typer.Typer(help="Speech models: list and fetch them.", no_args_is_
 flows_app = typer.Typer(help="Dialog flows.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.add_typer(flows_app, name="flows")
+app.add_typer(bench_app, name="bench")
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Configuration file [default: frontdesk.toml]")

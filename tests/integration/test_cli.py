@@ -23,6 +23,8 @@ COMMANDS = (
     ("models", "pull"),
     ("flows",),
     ("flows", "check"),
+    ("bench",),
+    ("bench", "turns"),
 )
 
 
