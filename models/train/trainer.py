@@ -21,7 +21,7 @@ from models.train.phonemes import IGNORED
 from models.train.vocabulary import Vocabulary
 
 _SMOOTHING: Final = 0.05
-_AVERAGE: Final = 0.998  # the weights that are kept are a mean over the last few hundred steps
+_AVERAGE: Final = 0.996  # the weights that are kept are a mean over the last 250 steps or so
 _CLIP: Final = 1.0
 _REPORT_EVERY: Final = 25  # steps
 
@@ -144,7 +144,7 @@ class Trainer:
         self.progress.seen += len(batch.mels)
         self._remember()
         for name, value in losses.items():
-            now = float(value)
+            now = float(value.detach())
             self.losses[name] = 0.97 * self.losses.setdefault(name, now) + 0.03 * now
 
     def _remember(self) -> None:
