@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from loadtest.errors import BadKeysError, CallFailedError
-from loadtest.listening import PhraseBook
 from loadtest.media import Sent
 from loadtest.pcm import Pcm
 from loadtest.report import MediaStats
 from loadtest.turns.cases import Condition, Kind, Plan, Utterance
 from loadtest.turns.line import CallLine, open_call
 from loadtest.turns.mouth import Mouth
+from loadtest.turns.reader import Reader
 from loadtest.turns.script import Do, Leave, Script
 from loadtest.turns.spans import HeardSpan, Stretch, StretchFinder, name_span
 
@@ -44,7 +44,7 @@ class CallRecording:
     media: MediaStats
 
 
-async def make_call(target: str, plan: Plan, book: PhraseBook, *, caller: str) -> CallRecording:
+async def make_call(target: str, plan: Plan, reader: Reader, *, caller: str) -> CallRecording:
     """Carry out `plan` and record it.
 
     Raises:
@@ -53,7 +53,7 @@ async def make_call(target: str, plan: Plan, book: PhraseBook, *, caller: str) -
     """
     sounds = await asyncio.to_thread(_render, plan)
     async with open_call(target, caller=caller, network=plan.network) as line:
-        call = _Call(plan, line, book, sounds)
+        call = _Call(plan, line, reader, sounds)
         ended = await call.run()
         return call.recording(caller, ended)
 
@@ -67,9 +67,9 @@ def _render(plan: Plan) -> dict[int, Pcm]:
 
 class _Call:
     def __init__(
-        self, plan: Plan, line: CallLine, book: PhraseBook, sounds: Mapping[int, Pcm]
+        self, plan: Plan, line: CallLine, reader: Reader, sounds: Mapping[int, Pcm]
     ) -> None:
-        self._plan, self._line, self._book, self._sounds = plan, line, book, sounds
+        self._plan, self._line, self._reader, self._sounds = plan, line, reader, sounds
         self._script = Script(plan)
         self._mouth = Mouth(plan.surroundings, line.recorder.heard, plan.seed)
         self._finder: StretchFinder | None = None
@@ -136,7 +136,7 @@ class _Call:
 
     async def _name(self, stretch: Stretch) -> None:
         speech = self._line.recorder.heard.read(*stretch.window)
-        span = name_span(stretch, await self._book.understand_later(speech))
+        span = name_span(stretch, await self._reader.understand_later(speech))
         self._spans.append(span)
         self._script.far_end_said(span)
 

@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from loadtest.errors import CallFailedError
-from loadtest.listening import PhraseBook
 from loadtest.speech import VoiceSettings
 from loadtest.turns.call import CallRecording, make_call
 from loadtest.turns.cases import Plan
 from loadtest.turns.plans import Sort, plans
+from loadtest.turns.reader import Reader, reading
 from loadtest.turns.records import HeardAnswer, RecordsAccess, match, read_turns
 from loadtest.turns.report import CallSummary, Measured, TurnsReport, make_report
 from loadtest.turns.score import CallScore, score
-from loadtest.turns.spans import learn_prompts
 from loadtest.wav import write_wav
 
 DEFAULT_CALLS: Final = 24  # four of each kind: some 300 turns in about ten minutes
@@ -51,11 +50,12 @@ async def run_turns(
         VoiceError: a voice or text cannot be rendered.
         AudioFileError: a recording cannot be written.
     """
-    book = await learn_prompts(options.agent_voice)
-    run = _Run(options, book, on_call or _ignore)
-    async with asyncio.TaskGroup() as group:
-        for index, plan in enumerate(await asyncio.to_thread(_plans, options)):
-            group.create_task(run.call(index, plan))
+    planned = await asyncio.to_thread(_plans, options)
+    async with reading(options.agent_voice) as reader:
+        run = _Run(options, reader, on_call or _ignore)
+        async with asyncio.TaskGroup() as group:
+            for index, plan in enumerate(planned):
+                group.create_task(run.call(index, plan))
     scores = await asyncio.to_thread(lambda: [score(call) for call in run.recordings])
     heard = await _heard(options.records, run.recordings, scores)
     measured = Measured(
@@ -76,9 +76,9 @@ class _Run:
     """The calls of one run, so many at a time."""
 
     def __init__(
-        self, options: TurnsOptions, book: PhraseBook, on_call: Callable[[CallSummary], None]
+        self, options: TurnsOptions, reader: Reader, on_call: Callable[[CallSummary], None]
     ) -> None:
-        self._options, self._book, self._on_call = options, book, on_call
+        self._options, self._reader, self._on_call = options, reader, on_call
         self._room = asyncio.Semaphore(options.parallel)
         self._run_id = secrets.token_hex(3)
         self.recordings: list[CallRecording] = []
@@ -89,7 +89,7 @@ class _Run:
             await asyncio.sleep(_DIAL_EVERY_S * (index % self._options.parallel))
             try:
                 recording = await make_call(
-                    self._options.target, plan, self._book, caller=f"turns-{self._run_id}-{index}"
+                    self._options.target, plan, self._reader, caller=f"turns-{self._run_id}-{index}"
                 )
             except CallFailedError as error:
                 self._failed(plan, error)

@@ -12,6 +12,7 @@ from loadtest.turns.cases import Condition, Kind, Surroundings, Utterance
 from loadtest.turns.mouth import Mouth
 from loadtest.turns.plans import VOICES, Sort, plans
 from loadtest.turns.prompts import Prompt
+from loadtest.turns.reader import reading
 from loadtest.turns.sounds import SPEECH_DB, breath, cough, room, words
 from loadtest.turns.spans import HeardSpan, learn_prompts, name_span, stretches_of
 
@@ -131,3 +132,11 @@ async def test_filler_and_apology_are_known():
     assert (filler.filler, filler.apology) == (True, False)
     sorry = _heard(book, render("Sorry, I did not understand. How can I help you?", voice))
     assert (sorry.filler, sorry.apology) == (False, True)
+
+
+async def test_reader_in_its_own_process_hears_what_the_phrase_book_hears():
+    voice = VoiceSettings()
+    speech = render("What is your order number?", voice)
+    async with reading(voice) as reader:
+        understood = await reader.understand_later(speech)
+    assert [match.text for match in understood.heard] == ["What is your order number?"]
