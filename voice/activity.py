@@ -14,7 +14,7 @@ from voice.turn_events import VoiceStarted, VoiceStopped
 class ActivityThresholds:
     start: float = 0.5  # Silero's own default
     stop: float = 0.35  # its default less 0.15, as its authors advise
-    start_s: float = 0.06  # above `start` for so long before it counts
+    start_s: float = 0.04  # above `start` for so long before it counts
     stop_s: float = 0.04  # below `stop` for so long before it counts
 
 

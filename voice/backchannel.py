@@ -59,6 +59,15 @@ _LONGEST_PHRASE: Final = max(len(phrase) for phrase in PHRASES)
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
+ATTENTION: Final = _words("wait stop hold hello no hey excuse sorry pardon what listen actually")
+"""Words that want us to stop, however briefly they are said."""
+
+
+def asks_for_attention(text: str) -> bool:
+    """Whether a word of it wants us to stop."""
+    return not ATTENTION.isdisjoint(_WORD.findall(text.lower()))
+
+
 def is_backchannel(
     text: str, confidence: float, voiced_s: float, *, over_question: bool = False
 ) -> bool:

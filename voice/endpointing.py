@@ -18,22 +18,22 @@ class EndpointRules:
     complete_s: float = 0.10
     open_s: Mapping[Expects, float] = field(
         default_factory=lambda: {
-            Expects.YES_NO: 0.35,
-            Expects.FREE: 0.60,
-            Expects.DIGITS: 0.75,
-            Expects.POSTCODE: 0.75,
-            Expects.ADDRESS: 0.85,
-            Expects.NOTHING: 0.60,
+            Expects.YES_NO: 0.25,
+            Expects.FREE: 0.45,
+            Expects.DIGITS: 0.50,
+            Expects.POSTCODE: 0.50,
+            Expects.ADDRESS: 0.65,
+            Expects.NOTHING: 0.45,
         }
     )
     incomplete_s: Mapping[Expects, float] = field(
         default_factory=lambda: {
-            Expects.YES_NO: 0.80,
-            Expects.FREE: 1.00,
-            Expects.DIGITS: 1.60,
-            Expects.POSTCODE: 1.60,
-            Expects.ADDRESS: 1.60,
-            Expects.NOTHING: 0.60,
+            Expects.YES_NO: 0.50,
+            Expects.FREE: 0.70,
+            Expects.DIGITS: 1.00,
+            Expects.POSTCODE: 1.00,
+            Expects.ADDRESS: 1.00,
+            Expects.NOTHING: 0.50,
         }
     )
 

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from voice.activity import ActivityGate
 from voice.anticipation import Anticipation
-from voice.backchannel import is_backchannel
+from voice.backchannel import asks_for_attention, is_backchannel
 from voice.comfort import LEVEL_DBFS, ComfortNoise
 from voice.conversation import (
     CallerTurn,
@@ -71,6 +71,7 @@ from voice.utterance import UtteranceBuffer
 
 log = logging.getLogger(__name__)
 
+_SHORT_S = 0.6  # of voice: longer ones are meant to be heard, even when they are not understood
 _QUEUED_TURNS = 8  # a caller who is eight turns ahead of us is not talking to us
 
 
@@ -291,6 +292,9 @@ class CallSession:
     def _is_to_us(self, so_far: Anticipation) -> bool:
         """Does the caller want our attention, or do they only listen, cough, or live?"""
         heard = so_far.transcription
+        short = self._machine.voiced_s < _SHORT_S and not asks_for_attention(heard.text)
+        if short and so_far.readiness is Readiness.INCOMPLETE:
+            return False  # a short sound that means nothing here, whatever letters it was put into
         asked_yes_no = self._ports.dialog.expects.kind is Expects.YES_NO
         return not is_backchannel(
             heard.text, heard.confidence, self._machine.voiced_s, over_question=asked_yes_no

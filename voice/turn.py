@@ -77,7 +77,7 @@ class Floor(StrEnum):
 class TurnTiming:
     """The timers of one call, in seconds."""
 
-    barge_in_after_s: float = 0.20  # of voice over our own before we give way: a cough is shorter
+    barge_in_after_s: float = 0.0  # of voice over ours before we pause; going on again costs little
     min_speech_s: float = 0.10  # of voice in an utterance; less is a click, not a word
     no_input_s: float = 7.0  # of quiet before the caller is asked again
     max_turn_s: float = 28.0  # one utterance; the recogniser takes 30 s
