@@ -76,7 +76,8 @@ def export(
     spec: Any = whisper_spec.WhisperSpec(
         shape.encoder_layers, shape.heads, shape.decoder_layers, shape.heads
     )
-    _fill(spec, {name: value.float().numpy() for name, value in state.items()}, shape)
+    # Copies, since CTranslate2 quantises in place.
+    _fill(spec, {name: value.float().numpy().copy() for name, value in state.items()}, shape)
     spec.register_vocabulary(vocabulary.tokens())
     spec.config.suppress_ids = []
     spec.config.suppress_ids_begin = []

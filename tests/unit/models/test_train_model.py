@@ -50,6 +50,14 @@ def test_bundled_weights_survive_being_read_and_written(tmp_path: Path) -> None:
         assert (tmp_path / name).read_bytes() == (BUNDLED / name).read_bytes(), name
 
 
+def test_exporting_leaves_the_weights_as_they_were(tmp_path: Path) -> None:
+    weights = ct2_weights.state(ct2_weights.read(BUNDLED / "model.bin"))
+    before = {name: value.clone() for name, value in weights.items()}
+    export(weights, Shape(vocabulary=VOCABULARY.size), BUNDLED / "tokenizer.json", tmp_path)
+    for name, value in weights.items():
+        assert torch.equal(value, before[name]), name
+
+
 def test_batch_says_words_and_sounds_in_their_places(batches: Batches) -> None:
     batch = batches.batch(said(6))
     assert batch.mels.shape[0] == 6
