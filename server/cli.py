@@ -14,6 +14,7 @@ import typer
 
 from server.bench import bench_app
 from server.errors import one_line
+from server.training_cli import eval_app, train_app
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,6 +30,8 @@ flows_app = typer.Typer(help="Dialog flows.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.add_typer(flows_app, name="flows")
 app.add_typer(bench_app, name="bench")
+models_app.add_typer(train_app, name="train")
+models_app.add_typer(eval_app, name="eval")
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Configuration file [default: frontdesk.toml]")

@@ -82,6 +82,7 @@ class SessionOptions:
     conversation: ConversationOptions = field(default_factory=ConversationOptions)
     comfort_dbfs: float = LEVEL_DBFS  # instead of dead air while we are silent
     max_call_s: float = 1800.0  # a forgotten handset must not hold a line for a day
+    linger_s: float = 0.3  # after our last word: it is still in the caller's jitter buffer
     finish_s: float = 15.0  # after the caller is gone: time for a running action to be recorded
 
 
@@ -157,6 +158,8 @@ class CallSession:
                 log.error("the conversation did not finish in time and was stopped")
                 task.cancel()
         self._conversation.abandon()
+        if self._conversation.end_reason is not None:
+            await asyncio.sleep(self._options.linger_s)
         await self._leg.hang_up(self._end_reason)
         return self._end_reason
 

@@ -181,6 +181,7 @@ class ScriptedFrontdesk(asyncio.DatagramProtocol):
             if frame is None and self._playing:
                 self._playing = False
                 if self._turn == len(self._voices) and self.hangs_up:
+                    await asyncio.sleep(0.3)  # the last word is still on its way to be played
                     self._bye()
                     return
             if self._stopped_speaking and not self._playing and self._turn < len(self._voices):

@@ -21,6 +21,8 @@ COMMANDS = (
     ("models",),
     ("models", "list"),
     ("models", "pull"),
+    ("models", "train", "stt"),
+    ("models", "eval", "stt"),
     ("flows",),
     ("flows", "check"),
     ("bench",),

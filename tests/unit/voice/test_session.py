@@ -64,6 +64,7 @@ class Rig:
             options=SessionOptions(
                 conversation=ConversationOptions(filler_after_s=0.0),
                 comfort_dbfs=-200.0,  # silence is silence, so that speech can be counted
+                linger_s=0.0,
             ),
         )
 
