@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -40,17 +39,6 @@ _MISCONFIGURED: Final = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.InsufficientPrivilegeError,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallJournal:
-    """The Journal port of one call."""
-
-    records: "Records"
-    call_id: UUID
-
-    def turn(self, record: TurnRecord) -> None:
-        self.records.turn(self.call_id, record)
 
 
 class Records:
@@ -138,9 +126,6 @@ class Records:
     def turn(self, call_id: UUID, record: TurnRecord) -> None:
         """Write a turn; again with the same index replaces it."""
         self._writer.accept(rows.turn(call_id, record))
-
-    def journal(self, call_id: UUID) -> CallJournal:
-        return CallJournal(records=self, call_id=call_id)
 
     # --- queries ----------------------------------------------------------------------------------
 

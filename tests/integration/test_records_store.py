@@ -36,10 +36,9 @@ async def test_a_call_is_found_with_its_turns_and_effects(
     start = call_start()
     records.call_started(start)
     records.call_answered(start.id, AT + timedelta(seconds=1))
-    journal = records.journal(start.id)
     turns = [turn_record(0), turn_record(1, text="4815")]
     for each in turns:
-        journal.turn(each)
+        records.turn(start.id, each)
     records.call_ended(
         start.id,
         AT + timedelta(seconds=60),
