@@ -102,7 +102,6 @@ class BackendConfig(_Section):
 
     url: str = "http://127.0.0.1:8081"
     token: SecretStr | None = None
-    budget_s: Seconds = 4.0  # for one action, retries included: a caller waits no longer
 
 
 class SpeechConfig(_Section):
