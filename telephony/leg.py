@@ -4,6 +4,7 @@ A leg carries 20 ms PCM frames both ways, keys, and the few things call control 
 SIP leg is telephony/sip_leg.py.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,5 +40,34 @@ class Leg(AudioLeg, Protocol):
         ...
 
 
+class OutgoingLeg(AudioLeg, Protocol):
+    """A call of ours to somebody: an agent's phone, an extension, an outside number."""
+
+    target: str
+    on_ringing: Callable[[], None]
+    """Called on the event loop when the far end rings, at most once."""
+
+    async def answered(self) -> None:
+        """Wait for the far end to answer; audio flows from then on.
+
+        Raises:
+            LegRefusedError: it refused, is busy or did not answer.
+            LegGoneError: it vanished, or `hang_up` came first.
+        """
+        ...
+
+
 class LegGoneError(Exception):
     """The far end went away before the request could be carried out."""
+
+
+class LegRefusedError(Exception):
+    """The far end refused a call of ours.
+
+    Attributes:
+        status: the SIP status, 300 to 699; other networks map theirs to it.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"{status} {reason}".rstrip())
+        self.status = status

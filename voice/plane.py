@@ -6,11 +6,27 @@ and reported; the others do not notice.
 
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 from voice.ports import VoiceActivityPool
-from voice.session import CallSession
 
 log = logging.getLogger(__name__)
+
+
+class Served(Protocol):
+    """What the plane serves: a call session, or a room."""
+
+    def listen(self) -> None:
+        """Take 20 ms from everyone."""
+        ...
+
+    def act(self, now_s: float) -> None:
+        """Decide, and send 20 ms to everyone."""
+        ...
+
+    def end(self, reason: str) -> None:
+        """End it; idempotent."""
+        ...
 
 
 class MediaPlane:
@@ -18,12 +34,12 @@ class MediaPlane:
 
     def __init__(self, activity: VoiceActivityPool) -> None:
         self._activity = activity
-        self._sessions: list[CallSession] = []
+        self._sessions: list[Served] = []
 
-    def add(self, session: CallSession) -> None:
+    def add(self, session: Served) -> None:
         self._sessions.append(session)
 
-    def remove(self, session: CallSession) -> None:
+    def remove(self, session: Served) -> None:
         """Idempotent."""
         if session in self._sessions:
             self._sessions.remove(session)
@@ -41,7 +57,7 @@ class MediaPlane:
         for session in sessions:
             self._guard(session, lambda session=session: session.act(now_s))
 
-    def _guard(self, session: CallSession, work: Callable[[], None]) -> None:
+    def _guard(self, session: Served, work: Callable[[], None]) -> None:
         try:
             work()
         except Exception:

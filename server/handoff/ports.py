@@ -1,0 +1,128 @@
+"""What the hand-off asks of those who reach agents, and what it tells them.
+
+An agent is reached at the desk in a browser, or on a SIP phone; both are an AgentLine. Lines report
+with the target's events of telephony/transfer_events.py.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+from uuid import UUID
+
+from server.handoff.context import HandOffContext
+from telephony.transfer_events import (
+    AgentTransferredOn,
+    CallReturned,
+    TargetAccepted,
+    TargetAnswered,
+    TargetDeclined,
+    TargetFailed,
+    TargetGone,
+    TargetRinging,
+)
+from voice.ports import AudioLeg
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldChanged:
+    """The agent put the caller on hold, or took them back."""
+
+    held: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MuteChanged:
+    """The agent's microphone is, or is no longer, heard by anyone."""
+
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysSent:
+    """The agent pressed keys for the caller's network to hear."""
+
+    keys: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColleagueInvited:
+    """The agent wants somebody else in the conversation: a three-way call."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinePressedKey:
+    """A DTMF key from the agent's phone: 1 takes the caller, 2 declines while the brief plays."""
+
+    key: str
+
+
+LineEvent: TypeAlias = (
+    TargetRinging
+    | TargetAnswered
+    | TargetAccepted
+    | TargetDeclined
+    | TargetFailed
+    | TargetGone
+    | CallReturned
+    | AgentTransferredOn
+    | HoldChanged
+    | MuteChanged
+    | KeysSent
+    | ColleagueInvited
+    | LinePressedKey
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One caller offered to one agent."""
+
+    id: UUID
+    call_id: UUID
+    agent_id: str
+    context: HandOffContext
+    rings_for_s: float
+
+
+class AgentLine(Protocol):
+    """One agent, reached for one caller. Events come on the event loop, never from within a call.
+
+    After TargetFailed, TargetDeclined or TargetGone nothing more comes, and the leg is freed.
+    """
+
+    on_event: Callable[[LineEvent], None]
+
+    @property
+    def leg(self) -> AudioLeg | None:
+        """The agent's audio, from TargetAnswered on."""
+        ...
+
+    def ring(self) -> None:
+        """Show the offer and ring."""
+        ...
+
+    def joined(self) -> None:
+        """Agent and caller hear each other now."""
+        ...
+
+    def said(self, who: str, text: str) -> None:
+        """A line of the live transcript: `caller`, `frontdesk`, `agent`."""
+        ...
+
+    def release(self, reason: str) -> None:
+        """Stop ringing, or end the agent's part of the call; idempotent, never raises."""
+        ...
+
+
+class AgentLines(Protocol):
+    """Every way to reach an agent."""
+
+    def open(self, offer: Offer) -> AgentLine:
+        """A line to the agent of the offer, not yet ringing.
+
+        Raises:
+            LookupError: the agent cannot be reached any more.
+        """
+        ...
