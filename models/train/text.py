@@ -106,6 +106,13 @@ COMMANDS: Final = (
     "slower please|speak up|what|nothing|something else|more options|both|all of them|maybe"
 ).split("|")
 
+BACKCHANNELS: Final = (
+    "mm hm|mm hm|mm hm|mm hmm|mm|hmm|hm|uh huh|uh huh|ah|oh|oh okay|oh i see|i see|okay|okay|ok|"
+    "right|right okay|yeah|yeah okay|yep|sure|got it|all right|alright|fine|good|great|mm hm okay|"
+    "uh huh yeah|okay sure|oh right|okay thanks|go on|makes sense|of course|i got it|okay okay"
+).split("|")
+"""What listeners say while we speak: to be told from words that want the turn."""
+
 FILLERS: Final = ("um", "uh", "okay", "well", "so", "hey", "yes", "yeah", "no", "er", "oh")
 CLOSERS: Final = ("please", "thanks", "thank you", "okay", "if that's okay")
 
@@ -134,12 +141,13 @@ _BARE_OTHER: Final = ("amount", "name", "date", "address", "address", "code", "t
 SHARES: Final = (
     ("digits", 0.24),
     ("yes_no", 0.08),
-    ("commands", 0.08),
-    ("slot", 0.12),
+    ("commands", 0.07),
+    ("backchannel", 0.03),
+    ("slot", 0.11),
     ("template", 0.20),
     ("flow", 0.10),
     ("sentence", 0.14),
-    ("words", 0.04),
+    ("words", 0.03),
 )
 """Of what training hears. Digits lead: an inserted or doubled one ruins the whole number."""
 
@@ -187,6 +195,8 @@ class Texts:
                 return rng.choice(YES_NO)
             case "commands":
                 return rng.choice(COMMANDS)
+            case "backchannel":
+                return rng.choice(BACKCHANNELS)
             case "flow":
                 return rng.choice(self._flow)
             case "sentence":
