@@ -1,0 +1,56 @@
+"""How loud this caller speaks, so that somebody behind them is not taken for them.
+
+A caller holds the microphone; the television and the family are metres away and 15 to 25 dB softer.
+No threshold in absolute terms tells them apart, since callers' levels differ by more than that; but
+one call has one caller, and after their first answer it is known how loud they are. While frontdesk
+speaks, only a sound near that level may interrupt. While it listens everything is heard: there a
+caller who turns away from the phone must not be lost.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from voice.frames import FRAME_SAMPLES, Pcm
+
+BEHIND_DB: Final = 13.0
+"""Below the caller's own level. A caller's words stray by some 6 dB; a voice at three metres is
+20 dB below one at 10 cm and a little (inverse distance, less what the room adds)."""
+
+_ACTIVE_DB: Final = 15.0  # below the loudest frame: the rest of an utterance is gaps, not voice
+_NEWS: Final = 0.4  # weight of the latest utterance: people get louder and softer slowly
+_FRAMES: Final = 6  # of which the loudest counts: single frames fall into the gaps of a voice
+_QUIETEST: Final = 1.0  # power of a sample: digital silence has no logarithm
+
+
+class CallerLevel:
+    """One call's; pure. Levels are dB of power of int16 samples."""
+
+    def __init__(self) -> None:
+        self.level_db: float | None = None
+        """The caller's active speech level; None until they have said something."""
+        self._recent = [_QUIETEST] * _FRAMES
+
+    def learn(self, pcm: Pcm) -> None:
+        """Take an utterance that had words in it, int16, shape (n,)."""
+        frames = pcm[: len(pcm) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
+        if not len(frames):
+            return
+        powers = np.square(frames.astype(np.float32)).mean(axis=1)
+        active = powers[powers >= powers.max() / 10 ** (_ACTIVE_DB / 10)]
+        spoken_db = _db(float(active.mean()))
+        known = self.level_db
+        self.level_db = spoken_db if known is None else known + _NEWS * (spoken_db - known)
+
+    def is_behind(self, frame: Pcm) -> bool:
+        """Whether the latest frames, this one last, are too soft to be this caller; (160,)."""
+        samples = frame.astype(np.float32)
+        self._recent.append(float(samples @ samples) / len(frame))
+        del self._recent[0]
+        if self.level_db is None:
+            return False
+        return _db(max(self._recent)) < self.level_db - BEHIND_DB
+
+
+def _db(power: float) -> float:
+    return 10 * float(np.log10(max(power, _QUIETEST)))
