@@ -2,20 +2,23 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from dialog import steps
 from dialog.conditions import Clause, Condition, Test
 from dialog.events import ActionStatus
 from dialog.located import Located, Section, unknown
 from dialog.names import fields_of, references_in
-from dialog.steps import Instruction
+from dialog.steps import Instruction, WayBack
+
+_WayT = TypeVar("_WayT", ActionStatus, WayBack)
 
 _WORDS: Final = {"return": steps.Return(), "done": steps.Done()}
 _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "ask": (),
     "confirm": ("say",),
     "perform": ("arguments", "save", "filler", "on"),
+    "hand_off": ("on",),
     "if": ("then", "else"),
     "say": (),
     "question": ("yes", "no"),
@@ -105,6 +108,7 @@ class _Task:
             "ask": self._ask,
             "confirm": self._confirm,
             "perform": self._perform,
+            "hand_off": self._hand_off,
             "if": self._if,
             "say": self._say,
             "question": self._question,
@@ -168,13 +172,7 @@ class _Task:
         if save:
             self._scope.defined.add(save)
         position = self.emit(steps.Done())  # its place, until the ways on are known
-        on: dict[ActionStatus, int] = {}
-        ends: list[int] = []
-        for status in ActionStatus:
-            on[status] = len(self._code)
-            self.block(blocks.get(status))
-            ends.append(self.emit(steps.Jump(to=0)))
-        self._land(ends)
+        on = self._ways_on({status: blocks.get(status) for status in ActionStatus})
         self._code[position] = steps.Perform(
             action=name,
             arguments=self._values(step.get("arguments")),
@@ -182,6 +180,34 @@ class _Task:
             filler=step.text("filler") or defaults.filler,
             on=on,
         )
+
+    def _hand_off(self, step: Section) -> None:
+        about = step["hand_off"].section("'hand_off'", ("reason", "skill", "target"), ("reason",))
+        self._scope.used.extend((name, step.at) for name in references_in(about.text("reason")))
+        blocks = _ways_back(step.get("on"))
+        if WayBack.NOBODY not in blocks:
+            step.at.fail("'hand_off' does not say what happens on 'nobody'; add it under 'on'")
+        nobody = blocks[WayBack.NOBODY]
+        chosen = {way: blocks.get(way, nobody) for way in (WayBack.CALLBACK, WayBack.VOICEMAIL)}
+        position = self.emit(steps.Done())
+        on = self._ways_on({WayBack.RETURNED: None} | blocks | chosen)
+        self._code[position] = steps.HandOff(
+            reason=about.text("reason"),
+            skill=about.text("skill") or None,
+            target=about.text("target") or None,
+            on=on,
+        )
+
+    def _ways_on(self, blocks: Mapping[_WayT, Located | None]) -> dict[_WayT, int]:
+        """Lay out one block for each way something may end; where each begins."""
+        on: dict[_WayT, int] = {}
+        ends: list[int] = []
+        for way, block in blocks.items():
+            on[way] = len(self._code)
+            self.block(block)
+            ends.append(self.emit(steps.Jump(to=0)))
+        self._land(ends)
+        return on
 
     def _land(self, jumps: list[int]) -> None:
         for position in jumps:
@@ -261,3 +287,10 @@ def statuses_of(at: Located | None) -> dict[ActionStatus, Located]:
     return {
         ActionStatus(key.one_of("outcome", list(ActionStatus))): block for key, block in at.items()
     }
+
+
+def _ways_back(at: Located | None) -> dict[WayBack, Located]:
+    """The blocks of a hand-off's `on:`, by how the caller comes back."""
+    if at is None:
+        return {}
+    return {WayBack(key.one_of("outcome", list(WayBack))): block for key, block in at.items()}

@@ -9,6 +9,7 @@ the one whose state is kept counts.
     START ─CallStarted→ OPEN ─intent→ SLOT ⇄ CONFIRM → ACTION → … → OPEN ─"no"→ ENDED
                           ├─likely→ INTENT (yes/no), CHOICE (which)
       a digression parks the stack; at its end RESUME offers to go on with it
+      a person is called in: HAND_OFF, until they give the call back or none came
 """
 
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from dialog.events import (
     Event,
     Expectation,
     Expects,
+    HandOffEnded,
     PromptInterrupted,
     Understanding,
 )
@@ -82,6 +84,9 @@ def step(flow: Flow, state: State, event: Event, classifier: IntentClassifier) -
             if state.waiting is Waiting.ACTION and event.key == state.awaits:
                 runner.action_ended(event)
                 _catch_up(runner, listener)
+        case HandOffEnded():
+            if state.waiting is Waiting.HAND_OFF:
+                runner.hand_off_ended(event)
         case _:
             assert_never(event)
     return Step(
@@ -109,7 +114,7 @@ def expectation_of(flow: Flow, state: State) -> Expectation:
             return flow.slots[state.awaits].expectation
         case Waiting.CONFIRM | Waiting.QUESTION | Waiting.INTENT | Waiting.RESUME:
             return Expectation(kind=Expects.YES_NO)
-        case Waiting.ACTION:
+        case Waiting.ACTION | Waiting.HAND_OFF:
             return Expectation(kind=Expects.NOTHING)
         case Waiting.START | Waiting.ENDED:
             return Expectation(kind=Expects.NOTHING, barge_in=False)

@@ -74,8 +74,28 @@ class ActionEnded:
     error: str | None = None  # for people: what went wrong
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOffEnded:
+    """The caller is back from being handed off: no person took them, or one gave them back.
+
+    reason: why, `returned` when a colleague gave the call back, `nobody_signed_in`, `closed`, ….
+    recovery: what the caller was promised or chose, `callback` or `voicemail`; None: nothing.
+    step: where the colleague wants the flow to go on, one of its `returns`.
+    """
+
+    reason: str
+    recovery: str | None = None
+    step: str | None = None
+
+
 Event: TypeAlias = (
-    CallStarted | CallerSaid | CallerKeyed | CallerSilent | PromptInterrupted | ActionEnded
+    CallStarted
+    | CallerSaid
+    | CallerKeyed
+    | CallerSilent
+    | PromptInterrupted
+    | ActionEnded
+    | HandOffEnded
 )
 
 
@@ -111,7 +131,20 @@ class EndCall:
     reason: str
 
 
-Effect: TypeAlias = Speak | PerformAction | EndCall
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOff:
+    """Give the caller to a person, once everything said before has been heard.
+
+    The dialog waits for the HandOffEnded that may follow.
+    """
+
+    reason: str  # caller_asked, no_match, or a flow's own word
+    skill: str | None = None  # what the person must be able to do
+    task: str | None = None  # what the caller was at, in words
+    target: str | None = None  # a certain person or address; None: whoever is free
+
+
+Effect: TypeAlias = Speak | PerformAction | EndCall | HandOff
 
 
 # --- what the dialog waits for, and how it understood ---------------------------------------------
@@ -125,7 +158,7 @@ class Expects(StrEnum):
     DIGITS = "digits"  # a number said digit by digit
     POSTCODE = "postcode"  # letters and digits
     ADDRESS = "address"  # a spoken address, with pauses for thought
-    NOTHING = "nothing"  # an action runs, or the call is ending
+    NOTHING = "nothing"  # an action or a person has the call, or it is ending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

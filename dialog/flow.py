@@ -14,17 +14,29 @@ from dialog.compiler import ActionDefaults, Scope, compile_task, condition_of, s
 from dialog.conditions import Condition
 from dialog.located import FlowError, Located, Section, read, unknown
 from dialog.names import FILTERS, fields_of, is_name
-from dialog.plan import Flow, Intent, Phrase, Prompts, Reprompts, Slot, SlotType, Thresholds
+from dialog.plan import (
+    Flow,
+    Intent,
+    Phrase,
+    Prompts,
+    Reprompts,
+    Return,
+    Slot,
+    SlotType,
+    Thresholds,
+    Verification,
+)
 from dialog.steps import Instruction
 
 __all__ = ["BUILT_IN", "Flow", "FlowError", "load_flow"]
 
-BUILT_IN: Final = ("reason", "intent", "known")
-"""Names every flow has: why a person is called in, what the caller wants, and all that was told."""
+BUILT_IN: Final = ("reason", "intent", "known", "hand_off")
+"""Names every flow has: why a person is called in, what the caller wants, all that was told, and how
+the last hand-off ended (`hand_off.reason`, `.recovery`, `.step`)."""
 
 _FLOW_KEYS: Final = (
     *("name", "facts", "thresholds", "prompts", "agent_task", "reprompts", "intents"),
-    *("slots", "phrases", "actions", "tasks"),
+    *("slots", "phrases", "actions", "tasks", "returns", "verified_by"),
 )
 _FLOW_REQUIRED: Final = (
     *("name", "prompts", "agent_task", "reprompts", "intents", "slots", "tasks"),
@@ -77,6 +89,7 @@ def _flow(at: Located, version: str) -> Flow:
     )
     phrases = _phrases(top.get("phrases"), scope)
     tasks = {name.text(): _task(name, each, scope) for name, each in top["tasks"].items()}
+    verified_by = _verifications(top.get("verified_by"), scope)
     _check_names(scope)
     return Flow(
         name=top.text("name"),
@@ -92,6 +105,8 @@ def _flow(at: Located, version: str) -> Flow:
         slots=_linked(slots, top["slots"]),
         phrases=phrases,
         tasks=tasks,
+        returns=_returns(top.get("returns"), task_names),
+        verified_by=verified_by,
     )
 
 
@@ -241,6 +256,32 @@ def _actions(at: Located | None) -> dict[str, ActionDefaults]:
         filler = _text(section["filler"], ()) if "filler" in section else None
         found[_named(name)] = ActionDefaults(filler=filler, on=statuses_of(section.get("on")))
     return found
+
+
+def _returns(at: Located | None, tasks: frozenset[str]) -> dict[str, Return]:
+    found: dict[str, Return] = {}
+    for name, each in at.items() if at else ():
+        section = each.section(f"the step '{name.text()}'", ("says", "task", "then"), ("task",))
+        found[_named(name)] = Return(
+            says=section.text("says", name.text().replace("_", " ")),
+            task=section["task"].one_of("task", tasks),
+            then=section["then"].one_of("task", tasks) if "then" in section else None,
+        )
+    return found
+
+
+def _verifications(at: Located | None, scope: Scope) -> tuple[Verification, ...]:
+    return tuple(_verification(each, scope) for each in at.list()) if at else ()
+
+
+def _verification(at: Located, scope: Scope) -> Verification:
+    case = at.section("a verification", ("when", "say", "slots"), ("when", "say"))
+    slots = case["slots"].list() if "slots" in case else ()
+    return Verification(
+        when=condition_of(case["when"], scope),
+        say=_text(case["say"], ()),
+        slots=tuple(each.one_of("slot", scope.slots) for each in slots),
+    )
 
 
 def _task(key: Located, at: Located, scope: Scope) -> tuple[Instruction, ...]:

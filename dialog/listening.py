@@ -19,6 +19,9 @@ from dialog.state import Waiting
 from dialog.understand import Band, Decision, IntentClassifier, decide, is_doubtful, rank
 
 _CHOSEN: Final = 0.5  # of what two intents share: enough to tell which of the two was meant
+_DEAF: Final = (Waiting.START, Waiting.ACTION, Waiting.HAND_OFF, Waiting.ENDED)
+"""Where nothing that the caller says or keys is an answer."""
+
 _MOST_REFUSALS: Final = 4  # of one slot's value, before a person takes over
 _ENDS_AT: Final = 2  # the second time that nothing is understood at all, the call ends
 # "The second one" is the second: what is plain goes before what may be a pronoun.
@@ -44,6 +47,7 @@ class Listener:
             Waiting.CHOICE: self._choice,
             Waiting.RESUME: self._question,
             Waiting.ACTION: self._nothing,
+            Waiting.HAND_OFF: self._nothing,
             Waiting.ENDED: self._nothing,
         }
 
@@ -203,7 +207,7 @@ class Listener:
             self.fail("no_match")
 
     def _nothing(self, said: CallerSaid) -> None:
-        """Nothing is waited for: before the call began, or after it ended."""
+        """Nothing is waited for: before the call began, with a person, or after it ended."""
 
     # --- keys -------------------------------------------------------------------------------------
 
@@ -213,7 +217,7 @@ class Listener:
         digits = keys.strip("#*")
         waiting = run.state.waiting
         slot = run.flow.slots.get(run.state.awaits) if waiting is Waiting.SLOT else None
-        if waiting in (Waiting.ACTION, Waiting.START, Waiting.ENDED):
+        if waiting in _DEAF:
             return
         if slot and slot.takes_keys:
             filled = fill_from_keys(slot, digits)
@@ -265,6 +269,7 @@ class Listener:
             run.run()  # a yes to what was not heard to the end confirms nothing: say it again
             return
         if yes:
+            run.update(confirmed=(*run.state.confirmed, run.state.awaits))
             run.go_on()
             run.run()
         elif not self._refused_too_often():
@@ -301,7 +306,7 @@ class Listener:
     def command(self, command: Command) -> None:
         """Do what the caller asks at any time."""
         run = self._run
-        if run.state.waiting in (Waiting.START, Waiting.ENDED):
+        if run.state.waiting in _DEAF:
             return
         self._note(command.value, 1.0, "command")
         match command:
@@ -330,7 +335,7 @@ class Listener:
     def fail(self, kind: str) -> None:
         """Nothing, or nothing fitting, came: ask again, in other words each time."""
         run = self._run
-        if run.state.waiting in (Waiting.START, Waiting.ACTION, Waiting.ENDED):
+        if run.state.waiting in _DEAF:
             return
         if kind == "no_match":
             self._note(None, 0.0, Band.NO_MATCH)

@@ -101,6 +101,24 @@ class Phrase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Return:
+    """A step at which a person may give the call back."""
+
+    says: str  # for that person: "change the address on an order"
+    task: str
+    then: str | None  # the task that follows, which may give the call to them again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """One way in which the caller may have proved who they are."""
+
+    when: Condition
+    say: str  # "order number and postcode"
+    slots: tuple[str, ...]  # whose values are thereby known to be right
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
     name: str
     version: str  # of its text: a snapshot of another version is not adopted
@@ -113,6 +131,8 @@ class Flow:
     slots: Mapping[str, Slot]
     phrases: Mapping[str, tuple[Phrase, ...]]
     tasks: Mapping[str, tuple[Instruction, ...]]
+    returns: Mapping[str, Return]
+    verified_by: tuple[Verification, ...]
 
     @property
     def identity(self) -> str:

@@ -9,9 +9,18 @@ from dataclasses import replace
 from typing import Any, Final
 
 from dialog import steps
-from dialog.events import ActionEnded, Effect, EndCall, PerformAction, Speak, Understanding
+from dialog.events import (
+    ActionEnded,
+    Effect,
+    EndCall,
+    HandOff,
+    HandOffEnded,
+    PerformAction,
+    Speak,
+    Understanding,
+)
 from dialog.names import dig, render, resolve
-from dialog.plan import Flow, Reprompts
+from dialog.plan import Flow, Reprompts, Return, Slot
 from dialog.slots import fill_within, spoken
 from dialog.state import Frame, Parked, State, Waiting
 
@@ -36,6 +45,7 @@ class Runner:
             steps.Ask: self._ask,
             steps.Confirm: self._confirm,
             steps.Perform: self._perform,
+            steps.HandOff: self._hand_off,
             steps.Branch: self._branch,
             steps.Jump: self._jump,
             steps.Say: self._say,
@@ -151,6 +161,7 @@ class Runner:
         """
         if self.state.slots.get(name) != value:
             self.forget(each.name for each in self.flow.slots.values() if name in each.depends_on)
+            self.update(confirmed=_without(self.state.confirmed, {name}))
         self.update(
             slots={**self.state.slots, name: value}, others={**self.state.others, name: others}
         )
@@ -159,7 +170,8 @@ class Runner:
         gone = set(names)
         kept = {key: each for key, each in self.state.slots.items() if key not in gone}
         others = {key: each for key, each in self.state.others.items() if key not in gone}
-        self.update(slots=kept, others=others)
+        confirmed = _without(self.state.confirmed, gone)
+        self.update(slots=kept, others=others, confirmed=confirmed)
 
     def reject(self, name: str) -> None:
         """The slot's value was wrong: forget it, and prefer any other from now on."""
@@ -276,6 +288,32 @@ class Runner:
         self.go_on(step.on[event.status])
         self.run()
 
+    def hand_off_ended(self, event: HandOffEnded) -> None:
+        """Go on where a person wants it, or the way that what became of the caller chooses."""
+        step = self.current()
+        assert isinstance(step, steps.HandOff)
+        told = {"reason": event.reason, "recovery": event.recovery, "step": event.step}
+        self.update(facts={**self.state.facts, "hand_off": told})
+        if event.step in self.flow.returns:
+            self._go_on_at(self.flow.returns[event.step])
+        else:
+            self.go_on(step.on[_way_back(event)])
+        self.run()
+
+    def _go_on_at(self, back: Return) -> None:
+        """A person wants a task done; what the caller has said of it need not be said again."""
+        # What was said yes to is done with: done again, the same would hardly be meant.
+        self.forget(each.name for each in self.flow.slots_of(back.task) if self._is_used(each))
+        wanted = (name for name, each in self.flow.intents.items() if each.task == back.task)
+        self.update(
+            frames=tuple(Frame(task=each, position=0) for each in (back.then, back.task) if each),
+            intent=next(wanted, self.state.intent),
+            facts={**self.state.facts, "reason": "step_done"},
+        )
+
+    def _is_used(self, slot: Slot) -> bool:
+        return slot.name in self.state.confirmed and not slot.keep
+
     def _execute(self, step: steps.Instruction) -> None:
         self._handlers[type(step)](step)
 
@@ -299,6 +337,21 @@ class Runner:
             PerformAction(name=step.action, arguments=arguments, key=key, filler=step.filler)
         )
         self.update(waiting=Waiting.ACTION, awaits=key, question="")
+
+    def _hand_off(self, step: steps.HandOff) -> None:
+        last = self._effects[-1] if self._effects else None
+        if isinstance(last, Speak):  # the caller must know where they are going
+            self._effects[-1] = replace(last, barge_in=False)
+        doing = self.flow.intents[self.state.intent].says if self.state.intent else None
+        self._effects.append(
+            HandOff(
+                reason=str(resolve(step.reason, self.lookup)),
+                skill=step.skill,
+                task=doing,
+                target=step.target,
+            )
+        )
+        self.update(waiting=Waiting.HAND_OFF, awaits="", question="")
 
     def _branch(self, step: steps.Branch) -> None:
         self.go_on(None if step.when.holds(self.lookup) else step.otherwise)
@@ -353,3 +406,14 @@ class Runner:
 
     def _end(self, step: steps.End) -> None:
         self.end(step.reason)
+
+
+def _without(names: tuple[str, ...], gone: set[str]) -> tuple[str, ...]:
+    return tuple(each for each in names if each not in gone)
+
+
+def _way_back(event: HandOffEnded) -> steps.WayBack:
+    if event.recovery in (steps.WayBack.CALLBACK, steps.WayBack.VOICEMAIL):
+        return steps.WayBack(event.recovery)
+    given_back = event.step is not None or event.reason == steps.WayBack.RETURNED
+    return steps.WayBack.RETURNED if given_back else steps.WayBack.NOBODY

@@ -27,6 +27,7 @@ class Waiting(StrEnum):
     CHOICE = "choice"  # the first or the second
     RESUME = "resume"  # yes or no to going on with what was left
     ACTION = "action"  # a back end
+    HAND_OFF = "hand_off"  # a person, who has the call
     ENDED = "ended"  # nothing any more
 
 
@@ -68,6 +69,7 @@ class State:
     slots: Mapping[str, str] = field(default_factory=_nothing)
     others: Mapping[str, tuple[str, ...]] = field(default_factory=_nothing)  # also heard, of a slot
     rejected: Mapping[str, tuple[str, ...]] = field(default_factory=_nothing)
+    confirmed: tuple[str, ...] = ()  # slots to whose value the caller said yes
     facts: Mapping[str, Any] = field(default_factory=_nothing)
     attempts: Mapping[str, int] = field(default_factory=_nothing)  # of each retry, for the call
     refusals: Mapping[str, int] = field(default_factory=_nothing)  # of a slot at its confirmation
@@ -113,6 +115,7 @@ def _typed(raw: Any) -> dict[str, Any]:
             for each in values["parked"]
         ),
         "options": tuple(values["options"]),
+        "confirmed": tuple(values["confirmed"]),
         "others": _tuples(values["others"]),
         "rejected": _tuples(values["rejected"]),
     }

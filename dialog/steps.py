@@ -6,6 +6,7 @@ is plain data. Blocks (then, else, on …) are laid out in line, with jumps arou
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 from dialog.conditions import Condition
@@ -37,6 +38,25 @@ class Perform:
     save: str | None
     filler: str | None
     on: Mapping[ActionStatus, int]
+
+
+class WayBack(StrEnum):
+    """How a caller who was handed off comes back."""
+
+    NOBODY = "nobody"  # no person took them
+    CALLBACK = "callback"  # they chose, or were promised, to be called back
+    VOICEMAIL = "voicemail"  # they chose to leave a message
+    RETURNED = "returned"  # a person gave them back, at no step that the flow names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOff:
+    """Give the caller to a person; how they come back chooses the way on."""
+
+    reason: Any
+    skill: str | None
+    target: str | None
+    on: Mapping[WayBack, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +146,7 @@ Instruction: TypeAlias = (
     Ask
     | Confirm
     | Perform
+    | HandOff
     | Branch
     | Jump
     | Say

@@ -12,10 +12,12 @@
           performs: {get_order: {order_number: "4815"}}
           says: What is the postcode
 
-An action with one result always gives it; with a list, they are given in turn. A turn is `say` (a
+An action with one result always gives it; with a list, they are given in turn. `hand_offs` says
+the same way how the caller comes back from a person (`reason`, `recovery`, `step`); without it
+nobody is ever there, and a call back is what is left. A turn is `say` (a
 text, or a list for n-best), `keys`, `silence: true` or `interrupt` (what was heard). `expect` takes
 `says` (all of these are part of what is said), `never_says`, `performs` (every action, in order; a
-list when one comes twice), `asks` (the kind of answer waited for), `band`, `intent` and `ended`.
+list when one comes twice), `hands_off` (what the person is told; true: anything), `asks` (the kind of answer waited for), `band`, `intent` and `ended`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,6 +35,8 @@ from dialog.events import (
     Effect,
     EndCall,
     Event,
+    HandOff,
+    HandOffEnded,
     Hypothesis,
     PerformAction,
     PromptInterrupted,
@@ -46,7 +50,10 @@ from dialog.state import State
 from dialog.understand import IntentClassifier
 
 _KINDS: Final = ("say", "keys", "silence", "interrupt")
-_EXPECTATIONS: Final = ("says", "never_says", "performs", "asks", "band", "intent", "ended")
+_EXPECTATIONS: Final = (
+    *("says", "never_says", "performs", "hands_off", "asks", "band", "intent", "ended"),
+)
+_NOBODY: Final = HandOffEnded(reason="nobody_signed_in", recovery="callback")
 _WORSE: Final = 0.2  # log-probability that each hypothesis of a list lies below the one before
 
 
@@ -76,6 +83,7 @@ class Conversation:
     file: str
     facts: Mapping[str, Any]
     actions: Mapping[str, tuple[Outcome, ...]]
+    hand_offs: tuple[HandOffEnded, ...]
     turns: tuple[Turn, ...]
 
 
@@ -86,7 +94,9 @@ def load_conversation(path: Path) -> Conversation:
         FlowError: it is not one; the message names the file and the line.
     """
     top = read(path.read_text(encoding="utf-8"), path.name).section(
-        "a conversation", ("conversation", "facts", "actions", "turns"), ("conversation", "turns")
+        "a conversation",
+        ("conversation", "facts", "actions", "hand_offs", "turns"),
+        ("conversation", "turns"),
     )
     actions = top["actions"].items() if "actions" in top else ()
     return Conversation(
@@ -94,6 +104,7 @@ def load_conversation(path: Path) -> Conversation:
         file=path.name,
         facts=top["facts"].value() if "facts" in top else {},
         actions={name.text(): _outcomes(each) for name, each in actions},
+        hand_offs=_ways_back(top["hand_offs"]) if "hand_offs" in top else (_NOBODY,),
         turns=tuple(_turn(each) for each in top["turns"].list()),
     )
 
@@ -106,6 +117,19 @@ def _outcome(at: Located) -> Outcome:
     section = at.section("an outcome", ("status", "result"), ("status",))
     status = ActionStatus(section["status"].one_of("status", list(ActionStatus)))
     return Outcome(status=status, result=section["result"].value() if "result" in section else {})
+
+
+def _ways_back(at: Located) -> tuple[HandOffEnded, ...]:
+    return tuple(_way_back(each) for each in at.list()) if at.is_list else (_way_back(at),)
+
+
+def _way_back(at: Located) -> HandOffEnded:
+    section = at.section("a way back", ("reason", "recovery", "step"), ("reason",))
+    return HandOffEnded(
+        reason=section.text("reason"),
+        recovery=section.text("recovery") or None,
+        step=section.text("step") or None,
+    )
 
 
 def _turn(at: Located) -> Turn:
@@ -145,6 +169,7 @@ class _Reply:
 
     speech: list[str] = field(default_factory=list[str])
     performed: list[PerformAction] = field(default_factory=list[PerformAction])
+    handed_off: HandOff | None = None
     ended: str | None = None
 
 
@@ -160,6 +185,7 @@ class Player:
         self._dialog = Dialog(flow, classifier, "call", facts=conversation.facts)
         self._understanding: Understanding | None = None
         self._given: dict[str, int] = {}
+        self._handed_off = 0
         self._keys: set[str] = set()
         self.transcript: list[str] = []
 
@@ -198,7 +224,7 @@ class Player:
         self._understanding = self._dialog.understanding or self._understanding
         self._dialog = Dialog(self._flow, self._classifier, state.call_id, state=state)
 
-    def _effect(self, effect: Effect, reply: _Reply) -> ActionEnded | None:
+    def _effect(self, effect: Effect, reply: _Reply) -> Event | None:
         match effect:
             case Speak():
                 reply.speech.append(effect.text)
@@ -209,6 +235,9 @@ class Player:
             case PerformAction():
                 reply.performed.append(effect)
                 return self._perform(effect)
+            case HandOff():
+                reply.handed_off = effect
+                return self._hand_off(effect)
             case _:
                 assert_never(effect)
         return None
@@ -229,6 +258,15 @@ class Player:
             name=action.name, key=action.key, status=outcome.status, result=outcome.result
         )
 
+    def _hand_off(self, effect: HandOff) -> HandOffEnded:
+        ways_back = self._conversation.hand_offs
+        if len(ways_back) > 1 and self._handed_off >= len(ways_back):
+            self._fail(0, f"no way back is written for {effect}")
+        ended = ways_back[self._handed_off % len(ways_back)]
+        self._handed_off += 1
+        self.transcript.append(f"  (handed off, {effect.reason}; comes back: {ended})")
+        return ended
+
     # --- checking ---------------------------------------------------------------------------------
 
     def _problem(self, name: str, wanted: Any, reply: _Reply) -> str | None:
@@ -243,6 +281,8 @@ class Player:
                 return f"{there[0]!r} must not be said, but is in {said!r}" if there else None
             case "performs":
                 return _unlike(wanted, reply.performed)
+            case "hands_off":
+                return _handed_off_otherwise(wanted, reply.handed_off)
             case "ended":
                 return _differs("end", wanted, reply.ended)
             case "asks":
@@ -264,6 +304,16 @@ def _texts(wanted: Any) -> Sequence[str]:
 
 def _differs(what: str, wanted: Any, found: Any) -> str | None:
     return None if wanted == found else f"expected the {what} {wanted!r}, but it is {found!r}"
+
+
+def _handed_off_otherwise(wanted: Any, found: HandOff | None) -> str | None:
+    """Compare with what the person is told; only what is written is compared."""
+    if not isinstance(wanted, Mapping):
+        return _differs("hand-off", bool(wanted), found is not None)
+    for name, value in cast(Mapping[str, Any], wanted).items():
+        if problem := _differs(f"hand-off's {name}", value, getattr(found, name, None)):
+            return problem
+    return None
 
 
 def _unlike(wanted: Any, performed: list[PerformAction]) -> str | None:

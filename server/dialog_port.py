@@ -79,6 +79,8 @@ def _event(event: ours.CallerEvent) -> theirs.Event:
                 result=outcome.result,
                 error=outcome.error,
             )
+        case ours.HandOffEnded(reason=reason, recovery=recovery, step=step):
+            return theirs.HandOffEnded(reason=reason, recovery=recovery, step=step)
         case _:
             assert_never(event)
 
@@ -91,6 +93,8 @@ def _effect(effect: theirs.Effect) -> ours.Effect:
             return ours.PerformAction(name=name, arguments=arguments, key=key, filler=filler)
         case theirs.EndCall(reason=reason):
             return ours.EndCall(reason=reason)
+        case theirs.HandOff(reason=reason, skill=skill, task=task, target=target):
+            return ours.HandOff(reason=reason, skill=skill, task=task, target=target)
         case _:
             assert_never(effect)
 

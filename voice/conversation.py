@@ -22,6 +22,8 @@ from voice.events import (
     CallStarted,
     Effect,
     EndCall,
+    HandOff,
+    HandOffEnded,
     PerformAction,
     PromptInterrupted,
     Speak,
@@ -62,10 +64,20 @@ class Silence:
     """The no-input time passed."""
 
 
-CallerTurn: TypeAlias = Greeting | Utterance | Keys | Silence
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Return:
+    """The caller is back from a person, in a call of which `turns` turns were recorded so far."""
+
+    ended: HandOffEnded
+    turns: int
+    opened_at_s: float  # on the session's clock: when the call was answered
+
+
+CallerTurn: TypeAlias = Greeting | Return | Utterance | Keys | Silence
 
 _KINDS: dict[type[CallerTurn], str] = {
     Greeting: "start",
+    Return: "return",
     Utterance: "speech",
     Keys: "keys",
     Silence: "silence",
@@ -98,6 +110,7 @@ class _Turn:
     actions: list[str] = field(default_factory=list[str])
     said: list[str] = field(default_factory=list[str])
     end_reason: str | None = None
+    hand_off: HandOff | None = None
     times: TurnTimes = field(default_factory=TurnTimes)
     announced_at_s: float = 0.0
     announced: bool = False  # the floor knows of the reply
@@ -126,17 +139,19 @@ class Conversation:
         floor: Floor,
         clock: Callable[[], float],
         options: ConversationOptions | None = None,
+        resume: Return | None = None,
     ) -> None:
         self.dialog = dialog
         self._stt, self._tts = stt, tts
         self._actions, self._journal, self._floor = actions, journal, floor
         self._clock = clock
-        self._opened_at_s = clock()
+        self._opened_at_s = resume.opened_at_s if resume else clock()
         self._options = options or ConversationOptions()
         self._turns: dict[int, _Turn] = {}  # by id of the reply, until it is over
-        self._next_index = 0
+        self._next_index = resume.turns if resume else 0
         self._interrupted: str | None = None  # what was heard of the reply the caller cut
         self.end_reason: str | None = None  # set once the dialog has ended the call
+        self.hand_off: HandOff | None = None  # set once it has given the caller away
 
     async def anticipate(self, pcm: Pcm) -> Anticipation:
         """Prepare the answer to what was said so far; see voice/anticipation.py."""
@@ -204,6 +219,8 @@ class Conversation:
         match caller_turn:
             case Greeting():
                 return CallStarted()
+            case Return(ended=ended):
+                return ended
             case Silence():
                 return CallerSilent()
             case Keys(digits=digits):
@@ -262,6 +279,8 @@ class Conversation:
                     pending.extend(self.dialog.receive(ActionEnded(outcome=outcome)))
                 case EndCall(reason=reason):
                     turn.end_reason = reason
+                case HandOff():
+                    turn.hand_off = effect
                 case _:
                     assert_never(effect)
 
@@ -314,6 +333,8 @@ class Conversation:
         self._journal.turn(self._record(turn))
         if turn.end_reason is not None:
             self.end_reason = turn.end_reason
+        if turn.hand_off is not None:
+            self.hand_off = turn.hand_off
 
     def _record(self, turn: _Turn) -> TurnRecord:
         said = " ".join(turn.said)

@@ -136,8 +136,28 @@ class ActionEnded:
     outcome: "ActionOutcome"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOffEnded:
+    """The caller is back from being handed off: no person took them, or one gave them back.
+
+    reason: why, `returned` when a colleague gave the call back, `nobody_signed_in`, `closed`, ….
+    recovery: what the caller was promised or chose, `callback` or `voicemail`; None: nothing.
+    step: where the colleague wants the flow to go on.
+    """
+
+    reason: str
+    recovery: str | None = None
+    step: str | None = None
+
+
 CallerEvent: TypeAlias = (
-    CallStarted | CallerSaid | CallerKeyed | CallerSilent | PromptInterrupted | ActionEnded
+    CallStarted
+    | CallerSaid
+    | CallerKeyed
+    | CallerSilent
+    | PromptInterrupted
+    | ActionEnded
+    | HandOffEnded
 )
 
 
@@ -168,7 +188,17 @@ class EndCall:
     reason: str
 
 
-Effect: TypeAlias = Speak | PerformAction | EndCall
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOff:
+    """Give the caller to a person, once everything said before has been heard."""
+
+    reason: str  # caller_asked, no_match, or a flow's own word
+    skill: str | None = None  # what the person must be able to do
+    task: str | None = None  # what the caller was at, in words
+    target: str | None = None  # a certain person or address; None: whoever is free
+
+
+Effect: TypeAlias = Speak | PerformAction | EndCall | HandOff
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +263,7 @@ class TurnRecord:
     index: int
     started_at_s: float  # seconds since the call was answered
     caller_text: str
-    caller_kind: str  # speech, keys, silence, start, action
+    caller_kind: str  # speech, keys, silence, start, action, return
     n_best: tuple[Hypothesis, ...]
     understanding: Understanding | None
     actions: tuple[str, ...]  # "name: status"

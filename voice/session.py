@@ -21,12 +21,13 @@ from voice.conversation import (
     ConversationOptions,
     Greeting,
     Keys,
+    Return,
     Silence,
     Utterance,
 )
 from voice.echo import ECHO_SHARE, EchoGuard, suppressed
 from voice.endpointing import EndpointRules
-from voice.events import Expects, KeyPressed, LegEnded, LegEvent, Readiness
+from voice.events import Expects, HandOff, KeyPressed, LegEnded, LegEvent, Readiness
 from voice.frames import FRAME_S, Pcm, silence
 from voice.mouth import Mouth
 from voice.playout import Reply
@@ -72,6 +73,9 @@ from voice.utterance import UtteranceBuffer
 log = logging.getLogger(__name__)
 
 _SHORT_S = 0.6  # of voice: longer ones are meant to be heard, even when they are not understood
+HANDED_OFF = "handed_off"
+"""What `CallSession.run` returns when the caller is still there and a person is to have them."""
+
 _QUEUED_TURNS = 8  # a caller who is eight turns ahead of us is not talking to us
 
 
@@ -100,7 +104,7 @@ class SessionPorts:
 
 
 class CallSession:
-    """One answered call, until either side ends it."""
+    """One answered call, until either side ends it or the dialog gives the caller to a person."""
 
     def __init__(
         self,
@@ -109,7 +113,14 @@ class CallSession:
         *,
         clock: Callable[[], float],
         options: SessionOptions | None = None,
+        resume: Return | None = None,
     ) -> None:
+        """Take over the leg.
+
+        Args:
+            resume: the caller is back from a person; the dialog is told so instead of greeting.
+        """
+        self._first = resume or Greeting()
         self._leg, self._ports, self._clock = leg, ports, clock
         self._options = options or SessionOptions()
         self._machine = TurnMachine(self._options.timing)
@@ -139,12 +150,17 @@ class CallSession:
             floor=self,
             clock=clock,
             options=self._options.conversation,
+            resume=resume,
         )
         leg.on_event = self._on_leg_event
 
     async def run(self) -> str:
-        """Converse until the call ends; returns why it ended. Call it once, after the answer."""
-        self._post(Greeting())
+        """Converse until the call ends; returns why it ended. Call it once, after the answer.
+
+        When it returns HANDED_OFF the leg lives on: set its `on_event` before awaiting anything,
+        or the caller's hanging up goes unnoticed.
+        """
+        self._post(self._first)
         async with asyncio.TaskGroup() as group:
             worker = group.create_task(self._converse())
             await self._ended.wait()
@@ -158,10 +174,17 @@ class CallSession:
                 log.error("the conversation did not finish in time and was stopped")
                 task.cancel()
         self._conversation.abandon()
+        if self.handed_off is not None:
+            return HANDED_OFF
         if self._conversation.end_reason is not None:
             await asyncio.sleep(self._options.linger_s)
         await self._leg.hang_up(self._end_reason)
         return self._end_reason
+
+    @property
+    def handed_off(self) -> HandOff | None:
+        """To whom the caller is to be given; None when they hung up, or were never to be given."""
+        return self._conversation.hand_off if self._end_reason == HANDED_OFF else None
 
     def end(self, reason: str) -> None:
         """End the call from our side; idempotent."""
@@ -321,6 +344,8 @@ class CallSession:
     def _hang_up_if_done(self) -> None:
         if self._conversation.end_reason is not None:
             self.end(self._conversation.end_reason)
+        elif self._conversation.hand_off is not None:
+            self.end(HANDED_OFF)
 
     # --- keys and the far end ---
 
@@ -330,6 +355,8 @@ class CallSession:
                 self._on_key(key)
             case LegEnded(reason=reason):
                 self.end(reason)
+                if self._end_reason == HANDED_OFF:  # gone before anyone else could be told
+                    self._end_reason = reason
             case _:
                 assert_never(event)
 

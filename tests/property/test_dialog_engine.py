@@ -17,6 +17,8 @@ from dialog.events import (
     EndCall,
     Event,
     Expects,
+    HandOff,
+    HandOffEnded,
     Hypothesis,
     PerformAction,
     PromptInterrupted,
@@ -63,30 +65,41 @@ _outcomes = st.sampled_from(
         (ActionStatus.SUCCEEDED, {}),
     ]
 )
+_ways_back = st.builds(
+    HandOffEnded,
+    reason=st.sampled_from(["returned", "closed", "caller_chose", "nobody_signed_in"]),
+    recovery=st.sampled_from(["callback", "voicemail", "dialog", None]),
+    step=st.sampled_from(["change_address", "order_status", "make_tea", None]),
+)
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.tuples(_caller, _outcomes), max_size=25))
+@given(st.lists(st.tuples(_caller, _outcomes, _ways_back), max_size=25))
 def test_dialog_always_answers_and_its_snapshot_survives(
-    turns: list[tuple[Event, tuple[ActionStatus, dict[str, str]]]],
+    turns: list[tuple[Event, tuple[ActionStatus, dict[str, str]], HandOffEnded]],
 ) -> None:
     state = start(_FLOW, "call", {"caller": "+15550100"})
     keys: set[str] = set()
-    waiting: PerformAction | None = None
-    for event, (status, result) in [(CallStarted(), (ActionStatus.SUCCEEDED, {})), *turns]:
-        if waiting is not None:
+    waiting: PerformAction | HandOff | None = None
+    begin = (CallStarted(), (ActionStatus.SUCCEEDED, {}), HandOffEnded(reason="returned"))
+    for event, (status, result), way_back in [begin, *turns]:
+        if isinstance(waiting, HandOff):
+            event, waiting = way_back, None
+        elif waiting is not None:
             event = ActionEnded(name=waiting.name, key=waiting.key, status=status, result=result)
             waiting = None
         done = step(_FLOW, State.from_json(state.to_json()), event, _Table())
         assert State.from_json(done.state.to_json()) == done.state
         actions = [each for each in done.effects if isinstance(each, PerformAction)]
-        assert len(actions) <= 1
+        handed_off = [each for each in done.effects if isinstance(each, HandOff)]
+        assert len(actions) + len(handed_off) <= 1
         assert keys.isdisjoint(each.key for each in actions)
         keys.update(each.key for each in actions)
-        waiting = actions[0] if actions else None
+        waiting = next(iter([*actions, *handed_off]), None)
         ended = any(isinstance(each, EndCall) for each in done.effects)
         _never_leaves_the_caller_without_a_word(event, done.effects, state, ended)
-        assert (done.expectation.kind is Expects.NOTHING) == (bool(actions) or ended)
+        away = bool(actions or handed_off)
+        assert (done.expectation.kind is Expects.NOTHING) == (away or ended)
         if ended:
             return
         state = done.state

@@ -39,7 +39,7 @@ def test_same_text_has_same_version_and_another_text_another() -> None:
         ("- ask: postcode", "- ask: postcod", "slot 'postcod' is not defined; did you mean 'postc"),
         ("- call: identify", "- call: identfy", "did you mean 'identify'?"),
         ("perform: change_address", "perform: change_adress", "did you mean 'change_address'?"),
-        ("agent_task: callback", "agent_task: call_back", "did you mean 'callback'?"),
+        ("agent_task: agent", "agent_task: agnet", "did you mean 'agent'?"),
         (
             "- say: Your order is {status_phrase}.",
             "- say: Your {status_phase}.",

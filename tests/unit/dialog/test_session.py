@@ -12,9 +12,12 @@ from dialog.events import (
     ActionStatus,
     CallerKeyed,
     CallerSaid,
+    CallerSilent,
     CallStarted,
     EndCall,
     Expects,
+    HandOff,
+    HandOffEnded,
     Hypothesis,
     PerformAction,
     Speak,
@@ -58,9 +61,9 @@ def _speech(effects: Sequence[object]) -> str:
     return " ".join(each.text for each in effects if isinstance(each, Speak))
 
 
-def _looking_up() -> tuple[Dialog, PerformAction]:
+def _looking_up(wish: str = "status") -> tuple[Dialog, PerformAction]:
     dialog = _dialog()
-    dialog.receive(_said("status"))
+    dialog.receive(_said(wish))
     action = dialog.receive(_said("four eight one five"))[0]
     assert isinstance(action, PerformAction)
     return dialog, action
@@ -127,9 +130,58 @@ def test_agent_asked_for_while_an_action_runs_comes_after_it() -> None:
     dialog, action = _looking_up()
     assert dialog.receive(_said("agent")) == ()
     effects = dialog.receive(_found(action))
-    assert [each.name for each in effects if isinstance(each, PerformAction)] == [
-        "request_callback"
-    ]
+    assert [each.reason for each in effects if isinstance(each, HandOff)] == ["caller_asked"]
+
+
+def test_hand_off_says_where_the_caller_goes_and_no_interruption_keeps_it_from_them() -> None:
+    dialog = _dialog()
+    dialog.receive(_said("status"))
+    said, handed_off = dialog.receive(_said("agent"))
+    assert said == Speak(text="I'll put you through to a colleague.", barge_in=False)
+    assert handed_off == HandOff(
+        reason="caller_asked", skill="orders", task="hear where an order is"
+    )
+    assert dialog.expects.kind is Expects.NOTHING
+
+
+def test_caller_with_a_person_is_not_listened_to() -> None:
+    dialog = _dialog()
+    dialog.receive(_said("agent"))
+    before = dialog.state
+    for event in (_said("status"), _said("agent"), CallerKeyed(digits="0"), CallerSilent()):
+        assert dialog.receive(event) == ()
+    assert replace(dialog.state, turn=before.turn) == before
+
+
+def test_end_of_a_hand_off_that_never_was_is_ignored() -> None:
+    dialog = _dialog()
+    assert dialog.receive(HandOffEnded(reason="returned", step="change_address")) == ()
+
+
+def test_returned_step_keeps_what_was_said_and_forgets_what_was_done() -> None:
+    for yes, first_question in [
+        (False, "I have 42 Oak Street, Springfield. Is that right?"),
+        (True, "What is the new address?"),
+    ]:
+        dialog, action = _looking_up("change")
+        dialog.receive(_found(action))
+        dialog.receive(_said("nine oh two one oh"))
+        dialog.receive(_said("forty two oak street springfield"))
+        if yes:
+            (change,) = dialog.receive(_said("yes"))
+            assert isinstance(change, PerformAction)
+            dialog.receive(_found(change))
+        dialog.receive(_said("agent"))
+        (look_up,) = dialog.receive(HandOffEnded(reason="returned", step="change_address"))
+        assert isinstance(look_up, PerformAction)
+        assert _speech(dialog.receive(_found(look_up))) == first_question
+
+
+def test_step_that_the_flow_does_not_name_leads_to_the_open_question() -> None:
+    dialog = _dialog()
+    dialog.receive(_said("agent"))
+    back = dialog.receive(HandOffEnded(reason="returned", step="make_tea"))
+    assert _speech(back) == "Is there anything else I can do for you?"
 
 
 def test_understanding_outlives_the_action_it_led_to() -> None:

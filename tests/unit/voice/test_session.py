@@ -17,7 +17,7 @@ from tests.fakes.voice import (
     FakeStt,
     FakeTts,
 )
-from voice.conversation import ConversationOptions
+from voice.conversation import ConversationOptions, Return
 from voice.events import (
     CallerKeyed,
     CallerSaid,
@@ -27,6 +27,8 @@ from voice.events import (
     EndCall,
     Expectation,
     Expects,
+    HandOff,
+    HandOffEnded,
     KeyPressed,
     LegEnded,
     PerformAction,
@@ -35,14 +37,18 @@ from voice.events import (
     Speak,
 )
 from voice.frames import FRAME_S, Pcm, silence
-from voice.session import CallSession, SessionOptions, SessionPorts
+from voice.session import HANDED_OFF, CallSession, SessionOptions, SessionPorts
 
 
 class Rig:
     """One session, its fakes, and time that passes only when told to."""
 
     def __init__(
-        self, script: list[Sequence[Effect]], *texts: str | None, released: bool = True
+        self,
+        script: list[Sequence[Effect]],
+        *texts: str | None,
+        released: bool = True,
+        resume: Return | None = None,
     ) -> None:
         self.leg, self.stt, self.tts = FakeLeg(), FakeStt(*texts), FakeTts()
         self.dialog, self.journal = FakeDialog(script), FakeJournal()
@@ -66,6 +72,7 @@ class Rig:
                 comfort_dbfs=-200.0,  # silence is silence, so that speech can be counted
                 linger_s=0.0,
             ),
+            resume=resume,
         )
 
     async def settle(self) -> None:
@@ -92,9 +99,12 @@ class Rig:
 
 @asynccontextmanager
 async def call(
-    script: list[Sequence[Effect]], *texts: str | None, released: bool = True
+    script: list[Sequence[Effect]],
+    *texts: str | None,
+    released: bool = True,
+    resume: Return | None = None,
 ) -> AsyncGenerator[Rig, None]:
-    rig = Rig(script, *texts, released=released)
+    rig = Rig(script, *texts, released=released, resume=resume)
     running = asyncio.ensure_future(rig.session.run())
     await rig.settle()
     try:
@@ -366,3 +376,71 @@ async def test_short_sound_that_means_nothing_lets_us_go_on_and_a_call_for_atten
             await rig.passes(3.0)
         told.append(len(rig.dialog.told) > 1)
     assert told == [False, True]
+
+
+AWAY = HandOff(reason="caller_asked", skill="orders")
+PUT_THROUGH = [Speak(text="one moment please", barge_in=False), AWAY]  # 0.6 s
+
+
+async def test_caller_is_handed_off_once_they_heard_so_and_the_leg_lives_on():
+    async with call([PUT_THROUGH]) as rig:
+        await rig.passes(0.5)
+        assert rig.session.handed_off is None
+        await rig.passes(0.2)
+        assert rig.session.handed_off == AWAY
+    assert rig.reason == HANDED_OFF
+    assert rig.leg.hung_up == []
+    assert rig.journal.turns[0].heard == "one moment please"
+
+
+async def test_caller_who_speaks_over_the_announcement_is_handed_off_all_the_same():
+    async with call([PUT_THROUGH], "hello") as rig:
+        await rig.passes(0.2)
+        await rig.passes(0.6, voice=True)
+    assert rig.reason == HANDED_OFF
+    assert rig.dialog.told == [CallStarted()]
+    assert rig.journal.turns[0].heard == "one moment please"
+
+
+async def test_caller_is_handed_off_even_when_it_cannot_be_announced():
+    rig_script: list[Sequence[Effect]] = [GREETING, PUT_THROUGH]
+    async with call(rig_script, "agent") as rig:
+        await rig.passes(1.5)
+        rig.tts.fails = True
+        await rig.caller_speaks(0.5)
+    assert rig.reason == HANDED_OFF
+
+
+async def test_caller_who_hangs_up_during_the_announcement_is_not_handed_off():
+    async with call([PUT_THROUGH]) as rig:
+        await rig.passes(0.3)
+        rig.leg.on_event(LegEnded(reason="caller_hangup"))
+    assert rig.reason == "caller_hangup"
+    assert rig.session.handed_off is None
+    assert rig.leg.hung_up == ["caller_hangup"]
+
+
+async def test_caller_who_hangs_up_as_the_announcement_ends_is_not_handed_off():
+    rig = Rig([PUT_THROUGH])
+    running = asyncio.ensure_future(rig.session.run())
+    await rig.settle()
+    for _ in range(31):  # no turn of the event loop between the last tick and the hang-up
+        rig.session.listen()
+        rig.session.act(rig.now_s)
+    rig.leg.on_event(LegEnded(reason="caller_hangup"))
+    assert await running == "caller_hangup"
+    assert rig.leg.hung_up == ["caller_hangup"]
+
+
+async def test_returned_caller_is_not_greeted_and_turns_and_times_go_on():
+    back = HandOffEnded(reason="returned", step="take_payment")
+    resume = Return(ended=back, turns=7, opened_at_s=20.0)
+    async with call([GREETING, [Speak(text="fine")]], "yes", resume=resume) as rig:
+        await rig.passes(1.0)
+        await rig.caller_speaks(0.5)
+    assert rig.dialog.told[0] == back
+    assert CallStarted() not in rig.dialog.told
+    first, second = rig.journal.turns
+    assert (first.index, first.caller_kind, second.index) == (7, "return", 8)
+    assert first.started_at_s == 30.0
+    assert rig.reason == "test_over"
