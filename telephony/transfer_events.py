@@ -3,11 +3,14 @@
 Events are named in the past tense, commands in the imperative; telephony/transfer.py is the machine
 between them. The caller is one leg, the target (an agent at the desk, a SIP phone, an extension, an
 outside number) the other, and frontdesk stands between them until it leaves.
+
+The target's events are those of the target that was rung last: whatever a line still reports after
+ReleaseTarget is dropped by who carries out the commands.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 
 class TransferMode(StrEnum):
@@ -55,6 +58,10 @@ class QueueGaveUp:
     recovery: Recovery
 
 
+LOSSES: Final = frozenset({"network_error", "media_timeout", "browser_closed"})
+"""Reasons of TargetGone that nobody chose: the target may be back in a moment."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetRinging:
     """The target's phone or desk rings."""
@@ -62,7 +69,10 @@ class TargetRinging:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetAnswered:
-    """The target hears us: their leg is up. They have not taken the caller yet."""
+    """The target hears us: their leg is up. They have not taken the caller yet.
+
+    Of a target that was lost in the conversation: they are back, on a new leg.
+    """
 
     sees_context: bool = False  # the desk is open before them: nothing needs to be spoken
 
@@ -86,7 +96,10 @@ class TargetFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetGone:
-    """The target's leg ended after it was up."""
+    """The target's leg ended after it was up.
+
+    reason: one of LOSSES, when nobody meant to end it; anything else is a hang-up.
+    """
 
     reason: str
 
@@ -98,9 +111,14 @@ class BriefEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferProgressed:
-    """A NOTIFY of a REFER of ours, or its answer: the SIP status it reports (RFC 3515 §2.4.5)."""
+    """What a NOTIFY of a REFER of ours reports, or how the REFER itself was answered.
+
+    answer: the status is the REFER's own. A 2xx of it says only that the far end will try
+    (RFC 3515 §2.4.2); whether it reached the target is what the NOTIFYs say (§2.4.5).
+    """
 
     status: int
+    answer: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +203,10 @@ class RingTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseTarget:
-    """Cancel the ringing or hang up the target's leg; `reason` is for the desk and the records."""
+    """Cancel the ringing or hang up the target's leg; `reason` is for the desk and the records.
+
+    Of a target that was lost in the conversation: they may not come back to this caller any more.
+    """
 
     reason: str
 
@@ -227,7 +248,10 @@ class TakeBack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndTransfer:
-    """It is over and nothing is left to hold: `caller_hangup`, `agent_hangup`, `referred`."""
+    """It is over and nothing is left to hold: `caller_hangup`, `agent_hangup`, `referred`.
+
+    Whatever is left of the caller's leg is hung up.
+    """
 
     reason: str
 
