@@ -1,4 +1,8 @@
-"""The stereo recording of a call: caller left, frontdesk right, 8 kHz, 16 bit.
+"""Recordings of calls: WAV, 8 kHz, 16 bit, one channel a track, all sample-aligned.
+
+A call is recorded in stereo from its first to its last tick: the caller left, what they were sent
+right. While it is handed to a person a second file has a track for each voice, and for what each
+was sent.
 
 The media tick only copies; a thread writes a second at a time, so that a slow disk never delays a
 frame. A recording that cannot be written is given up with one log line: the call matters more.
@@ -6,7 +10,7 @@ frame. A recording that cannot be written is given up with one log line: the cal
 
 import logging
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,30 +23,55 @@ log = logging.getLogger(__name__)
 _BLOCK_FRAMES = 50  # one second
 
 
-class StereoRecorder:
-    """One call's recording; `close` it to make the file complete."""
+class TrackRecorder:
+    """A recording of named tracks; `close` it to make the file complete.
 
-    def __init__(self, path: Path, writer: ThreadPoolExecutor) -> None:
-        self.path = path
+    Args:
+        path: the WAV file, made with the first second; its folder is made if need be.
+        tracks: their names, in the order of the channels.
+        writer: one thread, so that blocks are written in their order.
+
+    Raises:
+        ValueError: no track, or two of the same name.
+    """
+
+    def __init__(self, path: Path, tracks: Sequence[str], writer: ThreadPoolExecutor) -> None:
+        if not tracks or len(set(tracks)) != len(tracks):
+            raise ValueError(f"tracks need names, each its own, not {list(tracks)}")
+        self.path, self.tracks = path, tuple(tracks)
+        self.samples = 0  # of each track, written so far: where an event lies in the recording
         self._writer = writer
-        self._block = np.zeros((_BLOCK_FRAMES * FRAME_SAMPLES, 2), dtype="<i2")
+        self._block = np.zeros((_BLOCK_FRAMES * FRAME_SAMPLES, len(self.tracks)), dtype="<i2")
         self._filled = 0
         self._file: wave.Wave_write | None = None
-        self._failed = False
+        self._failed = self._closed = False
 
-    def write(self, caller: Pcm, ours: Pcm) -> None:
-        """Add 20 ms of both sides, each of shape (160,); never blocks."""
+    def write(self, frames: Mapping[str, Pcm]) -> None:
+        """Add 20 ms, each frame of shape (160,); never blocks; ignored once closed.
+
+        A track without a frame is silent for that long: who joins late lies where they joined.
+        Frames of other names are not recorded.
+        """
+        if self._closed:
+            return
         end = self._filled + FRAME_SAMPLES
-        self._block[self._filled : end, 0] = caller
-        self._block[self._filled : end, 1] = ours
+        for channel, track in enumerate(self.tracks):
+            self._block[self._filled : end, channel] = frames.get(track, 0)
         self._filled = end
+        self.samples += FRAME_SAMPLES
         if end == len(self._block):
             self._flush()
 
+    def tap(self, said: Mapping[str, Pcm], sent: Mapping[str, Pcm]) -> None:
+        """A tap of a room: what `agent` says is the track `agent`, what they hear `to_agent`."""
+        self.write({**said, **{f"to_{name}": frame for name, frame in sent.items()}})
+
     def close(self) -> None:
-        """Write what is left and close the file, in the background."""
-        self._flush()
-        self._submit(self._close)
+        """Write what is left and close the file, in the background; idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._flush()
+            self._submit(self._close)
 
     def _flush(self) -> None:
         if self._filled:
@@ -51,7 +80,10 @@ class StereoRecorder:
             self._submit(lambda: self._append(data))
 
     def _submit(self, work: Callable[[], None]) -> None:
-        self._writer.submit(self._guarded, work)
+        try:
+            self._writer.submit(self._guarded, work)
+        except RuntimeError:  # the writer was shut down before us
+            self._give_up()
 
     def _guarded(self, work: Callable[[], None]) -> None:
         if self._failed:
@@ -59,15 +91,19 @@ class StereoRecorder:
         try:
             work()
         except OSError:
-            self._failed = True
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if not self._failed:
             log.exception("the recording cannot be written", extra={"path": str(self.path)})
+        self._failed = True
 
     # --- on the writer's thread ---
 
     def _opened(self) -> wave.Wave_write:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = wave.open(str(self.path), "wb")  # noqa: SIM115  open until the call ends
-        file.setnchannels(2)
+        file.setnchannels(len(self.tracks))
         file.setsampwidth(2)
         file.setframerate(RATE_HZ)
         return file
@@ -83,6 +119,36 @@ class StereoRecorder:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+class StereoRecorder:
+    """One call's recording, through every hand-off: the caller left, what they were sent right."""
+
+    def __init__(self, path: Path, writer: ThreadPoolExecutor) -> None:
+        self.path = path
+        self._tracks = TrackRecorder(path, ("caller", "ours"), writer)
+
+    @property
+    def samples(self) -> int:
+        """Of each side, written so far: where something that happens now lies in the recording."""
+        return self._tracks.samples
+
+    def write(self, caller: Pcm, ours: Pcm) -> None:
+        """Add 20 ms of both sides, each of shape (160,); never blocks."""
+        self._tracks.write({"caller": caller, "ours": ours})
+
+    def following(self, name: str) -> Callable[[Mapping[str, Pcm], Mapping[str, Pcm]], None]:
+        """A tap of a room that goes on with this recording while the caller is its member."""
+
+        def tap(said: Mapping[str, Pcm], sent: Mapping[str, Pcm]) -> None:
+            if name in said:
+                self.write(said[name], sent[name])
+
+        return tap
+
+    def close(self) -> None:
+        """Write what is left and close the file, in the background; idempotent."""
+        self._tracks.close()
 
 
 class NoRecorder:

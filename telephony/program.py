@@ -69,12 +69,14 @@ class Loop:
         ValueError: there is nothing to play.
     """
 
-    drained: Final = False
-
     def __init__(self, pcm: Pcm, *, start: int = 0) -> None:
         if not len(pcm):
             raise ValueError("a loop needs at least one sample")
         self._pcm, self._position = pcm, start % len(pcm)
+
+    @property
+    def drained(self) -> bool:
+        return False
 
     def pop(self) -> Pcm:
         """See PlayerSource."""
