@@ -21,16 +21,15 @@ from server.records.calls import (
     call_from_row,
     turn_from_row,
 )
+from server.records.desk import LIST_LIMIT, QUERY_TIMEOUT_S, DeskRecords
 from server.records.errors import RecordsSetupError, RecordsUnavailableError
 from server.records.spool import Spool
 from server.records.writer import SQL, SpoolWriter
 from voice.events import TurnRecord
 
-_QUERY_TIMEOUT_S: Final = 5.0
 _PING_TIMEOUT_S: Final = 2.0
 _OPEN_WAIT_S: Final = 10.0
 _CLOSE_WAIT_S: Final = 5.0
-_LIST_LIMIT: Final = 500
 
 # Waiting does not mend these.
 _MISCONFIGURED: Final = (
@@ -49,15 +48,16 @@ class Records:
         self._spool = spool
         self._life = uuid4()
         self._writer = SpoolWriter(database, spool, self._life)
+        self.desk = DeskRecords(database, self._writer, instance=spool.instance, life=self._life)
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, dsn: str, spool_folder: Path, *, wait_s: float = _OPEN_WAIT_S) -> "Records":
         """Begin to keep records.
 
-        Calls that an earlier life of this server left open are marked as ended by `server_crash`,
-        after what it had not yet written is written. When the database does not answer within
-        `wait_s`, writes go to the spool until it does.
+        Calls and hand-offs that an earlier life of this server left open are marked as ended by
+        `server_crash`, after what it had not yet written is written. When the database does not
+        answer within `wait_s`, writes go to the spool until it does.
 
         Args:
             dsn: the database.
@@ -136,7 +136,7 @@ class Records:
             RecordsUnavailableError: the database does not answer.
         """
         try:
-            async with self._database.connection(_QUERY_TIMEOUT_S) as connection:
+            async with self._database.connection(QUERY_TIMEOUT_S) as connection:
                 call = await connection.fetchrow(SQL["find_call"], call_id)
                 if call is None:
                     return None
@@ -162,8 +162,8 @@ class Records:
             RecordsUnavailableError: the database does not answer.
         """
         try:
-            async with self._database.connection(_QUERY_TIMEOUT_S) as connection:
-                found = await connection.fetch(SQL["list_calls"], min(limit, _LIST_LIMIT), before)
+            async with self._database.connection(QUERY_TIMEOUT_S) as connection:
+                found = await connection.fetch(SQL["list_calls"], min(limit, LIST_LIMIT), before)
         except FAILURES as error:
             raise RecordsUnavailableError(describe(error)) from error
         return [call_from_row(row) for row in found]

@@ -1,7 +1,7 @@
 """A write to the records as one line of JSON: what the spool holds and the writer executes; pure.
 
-A line is `[query, parameter, …]`: the name of a query in sql/records.sql, and its parameters. Each
-query is idempotent, so that a line may be executed again after a crash.
+A line is `[query, parameter, …]`: the name of a query in sql/, and its parameters. Each query is
+idempotent, so that a line may be executed again after a crash.
 """
 
 import json
@@ -18,7 +18,13 @@ from voice.events import TurnRecord
 Row: TypeAlias = tuple[str, tuple[Any, ...]]
 """Query name and parameters, all of them JSON values."""
 
-WRITES: Final = frozenset({"call_started", "call_answered", "call_ended", "turn"})
+WRITES: Final = frozenset(
+    {
+        "call_started", "call_answered", "call_ended", "turn",
+        "handoff_requested", "handoff_progressed", "handoff_ended", "presence_changed",
+        "note_saved", "disposition_saved", "callback_promised", "callback_settled", "overheard",
+    }
+)  # fmt: skip
 
 
 def call_started(call: CallStart, instance: UUID, life: UUID) -> Row:

@@ -20,7 +20,7 @@ from uuid import UUID
 
 import asyncpg
 
-from actions.database import FAILURES, Database, describe
+from actions.database import FAILURES, Connection, Database, describe
 from actions.ledger import migrate_actions
 from actions.sql import MigrationError, load_queries, migrate
 from server.records.rows import Row, decode, encode
@@ -29,7 +29,11 @@ from server.records.spool import Spool
 _log = logging.getLogger(__name__)
 
 _HERE: Final = Path(__file__).parent
-SQL: Final = load_queries(_HERE / "sql" / "records.sql")
+SQL: Final = {
+    **load_queries(_HERE / "sql" / "records.sql"),
+    **load_queries(_HERE / "sql" / "desk.sql"),
+}
+_END_CRASHED: Final = ("end_crashed", "end_crashed_handoffs", "end_crashed_presence")
 
 _BATCH_BYTES: Final = 262_144  # some 300 turns: a transaction of tens of milliseconds
 _BATCH_TIMEOUT_S: Final = 15.0
@@ -40,6 +44,15 @@ _MEMORY_ROWS: Final = 10_000  # with a full disk and no database; the oldest are
 
 # The database is well and will never take this row.
 _POISON: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+
+
+async def migrate_records(connection: Connection) -> None:
+    """Make or upgrade the tables of records and accounts.
+
+    Raises:
+        MigrationError: the database is newer than this program.
+    """
+    await migrate(connection, _HERE / "migrations", component="records")
 
 
 class SpoolWriter:
@@ -122,7 +135,7 @@ class SpoolWriter:
             return
         async with self._database.connection(_SETUP_TIMEOUT_S) as connection:
             await migrate_actions(connection)
-            await migrate(connection, _HERE / "migrations", component="records")
+            await migrate_records(connection)
         self._set_up = True
 
     async def _carry(self) -> None:
@@ -157,11 +170,15 @@ class SpoolWriter:
                 self._memory.popleft()
 
     async def _end_crashed(self) -> None:
-        """Once what an earlier life left is written, its open calls are over."""
+        """Once what an earlier life left is written, what it had open is over."""
         if self.set_up.is_set() or self._offset < self._inherited_size:
             return
-        async with self._database.connection(_BATCH_TIMEOUT_S) as connection:
-            await connection.execute(SQL["end_crashed"], self._spool.instance, self._life)
+        async with (
+            self._database.connection(_BATCH_TIMEOUT_S) as connection,
+            connection.transaction(),
+        ):
+            for query in _END_CRASHED:
+                await connection.execute(SQL[query], self._spool.instance, self._life)
         self.set_up.set()
 
     async def _write(self, lines: Sequence[bytes]) -> None:

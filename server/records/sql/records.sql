@@ -34,8 +34,9 @@ ON CONFLICT (call_id, index) DO UPDATE SET
 -- The last sign of life is the end: the time the server was down was no part of the call.
 UPDATE calls
 SET end_reason = 'server_crash',
-    ended_at = coalesce(answered_at, started_at) + make_interval(secs => coalesce(
-        (SELECT max(turns.started_at_s) FROM turns WHERE turns.call_id = calls.id), 0))
+    ended_at = coalesce(answered_at, started_at) + make_interval(secs => coalesce(greatest(
+        (SELECT max(turns.started_at_s) FROM turns WHERE turns.call_id = calls.id),
+        (SELECT max(overheard.at_s) FROM overheard WHERE overheard.call_id = calls.id)), 0))
 WHERE instance = $1 AND life <> $2 AND ended_at IS NULL
 
 -- name: find_call
