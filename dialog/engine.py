@@ -68,10 +68,20 @@ def step(flow: Flow, state: State, event: Event, classifier: IntentClassifier) -
     """
     runner = Runner(flow, replace(state, turn=state.turn + 1))
     listener = Listener(runner, classifier)
+    _receive(event, runner, listener)
+    return Step(
+        state=runner.state,
+        effects=runner.effects,
+        expectation=expectation_of(flow, runner.state),
+        understanding=runner.understanding,
+    )
+
+
+def _receive(event: Event, runner: Runner, listener: Listener) -> None:
+    state = runner.state
     match event:
-        case CallStarted():
-            if state.waiting is Waiting.START:
-                runner.open(flow.prompts.greeting)
+        case CallStarted() if state.waiting is Waiting.START:
+            runner.open(runner.flow.prompts.greeting)
         case CallerSaid():
             listener.said(event)
         case CallerKeyed():
@@ -80,21 +90,15 @@ def step(flow: Flow, state: State, event: Event, classifier: IntentClassifier) -
             listener.fail("no_input")
         case PromptInterrupted():
             listener.interrupted(event.heard)
-        case ActionEnded():
-            if state.waiting is Waiting.ACTION and event.key == state.awaits:
-                runner.action_ended(event)
-                _catch_up(runner, listener)
-        case HandOffEnded():
-            if state.waiting is Waiting.HAND_OFF:
-                runner.hand_off_ended(event)
+        case ActionEnded() if state.waiting is Waiting.ACTION and event.key == state.awaits:
+            runner.action_ended(event)
+            _catch_up(runner, listener)
+        case HandOffEnded() if state.waiting is Waiting.HAND_OFF:
+            runner.hand_off_ended(event)
+        case CallStarted() | ActionEnded() | HandOffEnded():
+            pass  # nothing waits for it
         case _:
             assert_never(event)
-    return Step(
-        state=runner.state,
-        effects=runner.effects,
-        expectation=expectation_of(flow, runner.state),
-        understanding=runner.understanding,
-    )
 
 
 def _catch_up(runner: Runner, listener: Listener) -> None:

@@ -31,8 +31,8 @@ from dialog.steps import Instruction
 __all__ = ["BUILT_IN", "Flow", "FlowError", "load_flow"]
 
 BUILT_IN: Final = ("reason", "intent", "known", "hand_off")
-"""Names every flow has: why a person is called in, what the caller wants, all that was told, and how
-the last hand-off ended (`hand_off.reason`, `.recovery`, `.step`)."""
+"""Names every flow has: why a person is called in, what the caller wants, all that was told, and
+how the last hand-off ended (`hand_off.reason`, `.recovery`, `.step`)."""
 
 _FLOW_KEYS: Final = (
     *("name", "facts", "thresholds", "prompts", "agent_task", "reprompts", "intents"),

@@ -294,7 +294,7 @@ class Runner:
         assert isinstance(step, steps.HandOff)
         told = {"reason": event.reason, "recovery": event.recovery, "step": event.step}
         self.update(facts={**self.state.facts, "hand_off": told})
-        if event.step in self.flow.returns:
+        if event.step is not None and event.step in self.flow.returns:
             self._go_on_at(self.flow.returns[event.step])
         else:
             self.go_on(step.on[_way_back(event)])

@@ -19,6 +19,7 @@ from dialog.events import (
 )
 from dialog.flow import Flow
 from dialog.readiness import Readiness, readiness
+from dialog.standing import Standing, standing
 from dialog.state import State
 from dialog.understand import IntentClassifier
 
@@ -54,6 +55,11 @@ class Dialog:
     def state(self) -> State:
         """The snapshot to journal before the effects of the last event run."""
         return self._state
+
+    @property
+    def standing(self) -> Standing:
+        """Where the call stands, for a person who takes it over."""
+        return standing(self._flow, self._state)
 
     @property
     def expects(self) -> Expectation:

@@ -17,7 +17,8 @@ the same way how the caller comes back from a person (`reason`, `recovery`, `ste
 nobody is ever there, and a call back is what is left. A turn is `say` (a
 text, or a list for n-best), `keys`, `silence: true` or `interrupt` (what was heard). `expect` takes
 `says` (all of these are part of what is said), `never_says`, `performs` (every action, in order; a
-list when one comes twice), `hands_off` (what the person is told; true: anything), `asks` (the kind of answer waited for), `band`, `intent` and `ended`.
+list when one comes twice), `hands_off` (what the person is told; true: anything), `asks` (the kind
+of answer waited for), `band`, `intent` and `ended`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -6,9 +6,10 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol, assert_never
 
 from dialog.flow import Flow
 from dialog.session import Dialog
@@ -16,17 +17,41 @@ from dialog.understand import IntentClassifier
 from models.vad import SileroVad
 from server.dialog_port import DialogPort
 from server.feed import Feed
+from server.handoff.in_hand import (
+    CallInHand,
+    CallOver,
+    HandOffDesk,
+    HandOffOutcome,
+    NobodyThere,
+    TakenBack,
+)
+from server.handoff.story import CallStory
 from server.journal import CallJournal
 from server.observability import Metrics, session_id
 from server.recording import NoRecorder, StereoRecorder
 from server.records.calls import CallStart
-from server.records.records import Records
 from telephony.leg import Leg, LegGoneError
+from voice.conversation import Return
+from voice.events import HandOff, HandOffEnded, TurnRecord
 from voice.plane import MediaPlane
 from voice.ports import Actions, SpeechToText, TextToSpeech
 from voice.session import CallSession, SessionOptions, SessionPorts
 
 log = logging.getLogger(__name__)
+
+
+class CallStore(Protocol):
+    """Where calls are kept; writing never blocks."""
+
+    def call_started(self, call: CallStart) -> None: ...
+
+    def call_answered(self, call_id: uuid.UUID, at: datetime) -> None: ...
+
+    def call_ended(
+        self, call_id: uuid.UUID, at: datetime, *, reason: str, recording_path: str | None = None
+    ) -> None: ...
+
+    def turn(self, call_id: uuid.UUID, record: TurnRecord) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +65,19 @@ class CallServices:
     flow: Flow
     classifier: IntentClassifier
     actions: Actions
-    records: Records
+    records: CallStore
     metrics: Metrics
     feed: Feed
     recordings: Path | None  # None: calls are not recorded
+    handoffs: HandOffDesk = field(default_factory=NobodyThere)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """An answered call: its mind, and all that goes with it to a person."""
+
+    dialog: DialogPort
+    in_hand: CallInHand
 
 
 class Calls:
@@ -60,7 +94,7 @@ class Calls:
     ) -> None:
         self._services, self._limit, self._retry_after_s = services, limit, retry_after_s
         self._options, self._clock = options, clock
-        self._tasks: dict[asyncio.Task[None], CallSession | None] = {}
+        self._tasks: dict[asyncio.Task[None], Callable[[str], None]] = {}  # each with its end
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="recordings")
         self._draining = False
 
@@ -79,15 +113,14 @@ class Calls:
     def take(self, leg: Leg) -> None:
         """Serve this call in a task of its own."""
         task = asyncio.create_task(self._serve(leg))
-        self._tasks[task] = None
+        self._tasks[task] = _not_yet
         task.add_done_callback(self._forget)
 
     async def close(self, *, timeout_s: float) -> None:
         """Take no new call and end the running ones in order."""
         self._draining = True
-        for session in self._tasks.values():
-            if session is not None:
-                session.end("server_shutdown")
+        for end in tuple(self._tasks.values()):
+            end("server_shutdown")
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=timeout_s)
             for task in late:
@@ -105,7 +138,7 @@ class Calls:
         call_id = uuid.uuid4()
         token = session_id.set(str(call_id))
         records, feed = self._services.records, self._services.feed
-        about = leg.info
+        about, started_at = leg.info, _now()
         records.call_started(
             CallStart(
                 id=call_id,
@@ -113,7 +146,7 @@ class Calls:
                 caller=about.caller,
                 callee=about.callee,
                 transport=about.transport,
-                started_at=_now(),
+                started_at=started_at,
             )
         )
         log.info("call started", extra={"pii_caller_uri": about.caller, "peer": about.peer})
@@ -124,7 +157,7 @@ class Calls:
         try:
             await leg.answer()
             records.call_answered(call_id, _now())
-            reason = await self._converse(leg, call_id, recorder)
+            reason = await self._attend(self._answered(leg, call_id, recorder, started_at))
         except LegGoneError as gone:
             reason = f"not_answered: {gone}"
         finally:
@@ -142,44 +175,106 @@ class Calls:
             session_id.reset(token)
             await leg.hang_up(reason)
 
-    async def _converse(
-        self, leg: Leg, call_id: uuid.UUID, recorder: StereoRecorder | NoRecorder
-    ) -> str:
+    def _answered(
+        self,
+        leg: Leg,
+        call_id: uuid.UUID,
+        recorder: StereoRecorder | NoRecorder,
+        started_at: datetime,
+    ) -> "_Call":
         shared = self._services
         dialog = Dialog(
             shared.flow, shared.classifier, str(call_id), facts={"caller": leg.info.caller}
         )
+        journal = CallJournal(
+            call_id, store=shared.records, metrics=shared.metrics, feed=shared.feed
+        )
+        return _Call(
+            dialog=DialogPort(dialog),
+            in_hand=CallInHand(
+                call_id=call_id,
+                leg=leg,
+                info=leg.info,
+                plane=shared.plane,
+                recorder=recorder,
+                story=CallStory(journal=journal, actions=shared.actions),
+                standing=lambda: dialog.standing,
+                started_at=started_at,
+                answered_at_s=self._clock(),
+            ),
+        )
+
+    async def _attend(self, call: "_Call") -> str:
+        """Converse, hand the caller to people and converse again, until the call ends."""
+        resume: Return | None = None
+        while not isinstance(handoff := await self._converse(call, resume), str):
+            outcome = await self._hand_off(call.in_hand, handoff)
+            match outcome:
+                case CallOver(reason=reason):
+                    return reason
+                case TakenBack() if self._draining:
+                    return "server_shutdown"
+                case TakenBack(ended=ended):
+                    resume = Return(
+                        ended=ended,
+                        turns=call.in_hand.story.next_index,
+                        opened_at_s=call.in_hand.answered_at_s,
+                    )
+                case _:
+                    assert_never(outcome)
+        return handoff
+
+    async def _converse(self, call: "_Call", resume: Return | None) -> str | HandOff:
+        """Why the call ended, or to whom the dialog gives the caller."""
+        shared, hand = self._services, call.in_hand
         stream = shared.vad.open_stream()
         session = CallSession(
-            leg,
+            hand.leg,
             SessionPorts(
                 stt=shared.stt,
                 tts=shared.tts,
                 activity=stream,
-                dialog=DialogPort(dialog),
-                actions=shared.actions,
-                journal=CallJournal(
-                    call_id, store=shared.records, metrics=shared.metrics, feed=shared.feed
-                ),
-                recorder=recorder,
+                dialog=call.dialog,
+                actions=hand.story,
+                journal=hand.story,
+                recorder=hand.recorder,
             ),
             clock=self._clock,
             options=self._options,
+            resume=resume,
         )
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks[task] = session
+        self._ends_by(session.end)
         shared.plane.add(session)
         try:
-            return await session.run()
+            reason = await session.run()
         finally:
             shared.plane.remove(session)
             shared.vad.close_stream(stream)
+        return session.handed_off or reason
+
+    async def _hand_off(self, call: CallInHand, handoff: HandOff) -> HandOffOutcome:
+        desk = self._services.handoffs
+        self._ends_by(lambda reason: desk.end(call.call_id, reason))
+        log.info("caller handed off", extra={"reason": handoff.reason, "skill": handoff.skill})
+        try:
+            return await desk.serve(call, handoff)
+        except Exception:
+            log.exception("a hand-off failed by a defect; the caller is taken back")
+            return TakenBack(ended=HandOffEnded(reason="internal_error"))
+
+    def _ends_by(self, end: Callable[[str], None]) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks[task] = end
 
     def _recorder(self, call_id: uuid.UUID) -> StereoRecorder | NoRecorder:
         if self._services.recordings is None:
             return NoRecorder()
         return StereoRecorder(self._services.recordings / f"{call_id}.wav", self._writer)
+
+
+def _not_yet(reason: str) -> None:
+    """A call that is not answered yet has nothing to end but its task."""
 
 
 def _now() -> datetime:

@@ -81,7 +81,8 @@ def test_dialog_always_answers_and_its_snapshot_survives(
     state = start(_FLOW, "call", {"caller": "+15550100"})
     keys: set[str] = set()
     waiting: PerformAction | HandOff | None = None
-    begin = (CallStarted(), (ActionStatus.SUCCEEDED, {}), HandOffEnded(reason="returned"))
+    nothing: tuple[ActionStatus, dict[str, str]] = (ActionStatus.SUCCEEDED, {})
+    begin = (CallStarted(), nothing, HandOffEnded(reason="returned"))
     for event, (status, result), way_back in [begin, *turns]:
         if isinstance(waiting, HandOff):
             event, waiting = way_back, None
