@@ -7,7 +7,7 @@ An environment variable is the key in capitals behind FRONTDESK_, sections split
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -37,6 +37,26 @@ class ConfigError(Exception):
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _site(url: str) -> str:
+    """`url` when it is a site's alone, without a path.
+
+    Raises:
+        ValueError: it is not.
+    """
+    parts = urlsplit(url)
+    plain = not (parts.path.strip("/") or parts.username or parts.query or parts.fragment)
+    # Reading a port that is none raises ValueError.
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.port == 0:
+        plain = False
+    if not plain:
+        raise ValueError("it must look like https://desk.example.com")
+    return url.rstrip("/")
+
+
+def _is_here(url: str) -> bool:
+    return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
 
 
 class SipConfig(_Section):
@@ -90,7 +110,55 @@ class StreamsConfig(_Section):
 class HttpConfig(_Section):
     host: str = "127.0.0.1"
     port: Port = 8080
-    token: SecretStr | None = None  # opens /v1; without one /v1 stays shut
+    token: SecretStr | None = Field(default=None, min_length=1)
+    """Opens /v1 for programs; without one only people who signed in get there."""
+    public_url: str | None = None
+    """https://…, by which browsers reach us when a proxy ends TLS; none: by whatever they used."""
+
+    @field_validator("public_url")
+    @classmethod
+    def _names_a_site(cls, url: str | None) -> str | None:
+        return None if url is None else _site(url)
+
+
+class AccountsConfig(_Section):
+    """Who signs in here: users are made by `./frontdesk users add`."""
+
+    session_idle_s: Seconds = 3600.0  # a page that is closed for so long signs in again
+    session_max_s: Seconds = 43_200.0  # a shift: whoever signed in so long ago signs in again
+    min_password: int = Field(default=12, ge=8)  # characters
+    sip_realm: str = Field(default="frontdesk", min_length=1)  # of the agents' SIP phones
+
+
+class OidcConfig(_Section):
+    """Sign-in by an OpenID provider; off while there is no issuer."""
+
+    issuer: str | None = None  # https://login.example.com/realms/shop, as its tokens name it
+    client_id: str = Field(default="", validate_default=True)
+    client_secret: SecretStr | None = Field(default=None, min_length=1)
+    name: str = Field(default="your company account", min_length=1)  # on the sign-in page
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    login_claim: str = "preferred_username"
+    role_claim: str = "roles"  # a path, as in realm_access.roles
+    roles: dict[str, Literal["agent", "supervisor", "admin", "auditor"]] = Field(
+        default_factory=dict, validate_default=True
+    )
+    """Value of the claim → role here; the first that fits counts, who has none is refused."""
+
+    @field_validator("issuer")
+    @classmethod
+    def _keeps_tokens_secret(cls, issuer: str | None) -> str | None:
+        # Tokens and the provider's keys come over this connection.
+        if issuer is not None and urlsplit(issuer).scheme != "https" and not _is_here(issuer):
+            raise ValueError("it must begin with https://")
+        return issuer
+
+    @field_validator("client_id", "roles")
+    @classmethod
+    def _belongs_to_an_issuer(cls, value: Any, others: ValidationInfo) -> Any:
+        if others.data.get("issuer") is not None and not value:
+            raise ValueError("issuer needs it: set it, or remove issuer")
+        return value
 
 
 class DatabaseConfig(_Section):
@@ -136,6 +204,8 @@ class Config(BaseSettings):
     rtp: RtpConfig = RtpConfig()
     streams: StreamsConfig = StreamsConfig()
     http: HttpConfig = HttpConfig()
+    accounts: AccountsConfig = AccountsConfig()
+    oidc: OidcConfig = OidcConfig()
     database: DatabaseConfig = DatabaseConfig()
     backend: BackendConfig = BackendConfig()
     speech: SpeechConfig = SpeechConfig()
