@@ -110,9 +110,9 @@ class Calls:
             return self._retry_after_s
         return None
 
-    def take(self, leg: Leg) -> None:
-        """Serve this call in a task of its own."""
-        task = asyncio.create_task(self._serve(leg))
+    def take(self, leg: Leg, call_id: uuid.UUID | None = None) -> None:
+        """Serve this call in a task of its own; `call_id` is for doors that tell their caller."""
+        task = asyncio.create_task(self._serve(leg, call_id or uuid.uuid4()))
         self._tasks[task] = _not_yet
         task.add_done_callback(self._forget)
 
@@ -134,8 +134,7 @@ class Calls:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a call ended by a defect", exc_info=error)
 
-    async def _serve(self, leg: Leg) -> None:
-        call_id = uuid.uuid4()
+    async def _serve(self, leg: Leg, call_id: uuid.UUID) -> None:
         token = session_id.set(str(call_id))
         records, feed = self._services.records, self._services.feed
         about, started_at = leg.info, _now()
