@@ -290,7 +290,7 @@ class Room:
             if (program := played.get(member.name)) is not None:
                 mixed[row] += program
         pcm = limited(mixed)
-        audible: list[bool] = pcm.any(axis=1).tolist()
+        audible: NDArray[np.bool_] = np.any(pcm, axis=1)
         return [
             pcm[row] if audible[row] else member.comfort.pop() for row, member in enumerate(members)
         ]

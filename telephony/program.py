@@ -204,6 +204,6 @@ class Program:
         before = self._levels.get(listener, 1.0)
         after = max(_DUCKED, before - _DUCK_STEP) if ducked else min(1.0, before + _RISE_STEP)
         self._levels[listener] = after
-        return (
-            before if before == after else np.float32(before) + np.float32(after - before) * _RAMP
-        )
+        if before == after:
+            return before
+        return (before + (after - before) * _RAMP).astype(np.float32, copy=False)
