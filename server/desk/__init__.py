@@ -1,0 +1,1 @@
+"""The agents' desk and the supervisors' board: pages, their WebSockets, and lines to agents."""
