@@ -20,6 +20,7 @@ _ONSET_BLOCKS: Final = 3  # 30 ms: longer than a click, shorter than the shortes
 _FLOOR_BLOCKS: Final = 150  # 1.5 s
 _MARGIN_DB: Final = 12.0  # above the noise floor
 _FLOOR_MIN_DB: Final = -70.0  # so that a soft consonant on a silent line is an onset
+_SPEECH_POWER: Final = (32_768 * 10 ** (-45 / 20)) ** 2  # -45 dB: under speech, over line noise
 _AUDIBLE_DB: Final = -50.0  # in a clean rendering, 30 dB under speech
 _FLOOR_MAX_DB: Final = -38.0  # louder than this it is speech, not a room
 
@@ -42,6 +43,13 @@ def levels_db(pcm: Pcm) -> list[float]:
     blocks = pcm[: pcm.size - pcm.size % _BLOCK].reshape(-1, _BLOCK).astype(np.float32) / 32_768
     power = np.maximum((blocks**2).mean(axis=1), 2.5e-10)
     return list(10 * np.log10(power))
+
+
+def is_loud(frame: Pcm) -> bool:
+    """Whether there is speech in a frame, by its level alone."""
+    return bool(frame.any()) and float(np.dot(f := frame.astype(np.float32), f)) > (
+        _SPEECH_POWER * frame.size
+    )
 
 
 class Activity:

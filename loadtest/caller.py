@@ -2,8 +2,7 @@
 
     python -m loadtest.caller change_address sip:frontdesk@127.0.0.1:5060 --events -
 
-The decisions are in loadtest/conversation.py; this is the shell that gives it ears, a mouth and
-time.
+The decisions are in loadtest/conversation.py, its ears and mouth in loadtest/scenario_call.py.
 """
 
 import argparse
@@ -11,45 +10,21 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO, assert_never
+from typing import TextIO
 
-from loadtest.activity import Activity, SpeechStarted
-from loadtest.conversation import (
-    Command,
-    Conversation,
-    Event,
-    HangUp,
-    Heard,
-    PromptEnded,
-    PromptStarted,
-    Recognise,
-    Recognised,
-    SayingEnded,
-    Speak,
-)
-from loadtest.errors import BadTargetError, CallFailedError, LoadtestError, RefusedError
-from loadtest.ledger import Ledger
-from loadtest.line import Line, open_line
-from loadtest.listening import PhraseBook, Understood
-from loadtest.media import LISTENING_DELAY, Sent
-from loadtest.pcm import RATE_HZ, Pcm, seconds
-from loadtest.report import (
-    CallAnswered,
-    CallEnded,
-    CallerSaid,
-    CallEvent,
-    CallReport,
-    HeardPrompt,
-    Outcome,
-    to_json_line,
-)
+from loadtest.call_line import is_stream, open_call
+from loadtest.errors import BadTargetError, CallFailedError, LoadtestError
+from loadtest.listening import PhraseBook
+from loadtest.report import CallEvent, CallReport, Outcome, to_json_line
 from loadtest.scenario import Scenario, find_scenario, load_scenario
+from loadtest.scenario_call import ScenarioCall, failed_report, ignore
 from loadtest.sip_call import TIMER_B_S
 from loadtest.sip_uri import SipUri
-from loadtest.speech import VoiceSettings, render_all
+from loadtest.sounds import sounds_of
+from loadtest.speech import VoiceSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +50,7 @@ class SimulatedCaller:
         self._scenario = scenario
         self._target = target
         self._options = options or CallerOptions()
-        self._on_event = on_event or _ignore
+        self._on_event = on_event or ignore
 
     async def run(self) -> CallReport:
         """Make the call; refusals and dead targets are outcomes of the report, not exceptions.
@@ -83,247 +58,36 @@ class SimulatedCaller:
         Everything is rendered before dialling, so that no gap is the caller's own.
 
         Raises:
-            BadTargetError: `target` is not a SIP URI over UDP.
+            BadTargetError: `target` is neither a SIP URI over UDP nor a WebSocket URL.
             VoiceError: a text of the scenario cannot be rendered.
             AudioFileError: the recording cannot be written.
         """
-        SipUri.parse(self._target)
+        if not is_stream(self._target):
+            SipUri.parse(self._target)
         scenario, options = self._scenario, self._options
         book = await PhraseBook.learn(
             scenario.phrases, options.agent_voice, threshold=scenario.threshold
         )
-        spoken = await render_all(scenario.texts, scenario.voice)
+        spoken = await sounds_of(scenario)
         cpu_s = time.process_time()
         try:
-            async with open_line(
+            async with open_call(
                 self._target,
                 caller=options.caller,
                 local_host=options.local_host,
                 ring_timeout_s=options.ring_timeout_s,
             ) as line:
-                call = _Call(scenario, line, book, spoken, self._on_event)
-                await call.run()
-                ended = await call.leave()
+                call = ScenarioCall(scenario, line, book, spoken, self._on_event)
+                ended = await call.run()
         except BadTargetError:
             raise
         except CallFailedError as error:
-            return self._failed(error)
-        report = self._report(call, ended, time.process_time() - cpu_s)
+            return failed_report(scenario.name, self._target, error)
+        cpu_s = time.process_time() - cpu_s
+        report = call.report(self._target, ended, cpu_s=cpu_s, recording=options.record)
         if options.record is not None:
-            await asyncio.to_thread(line.media.recorder.save_stereo, options.record)
+            await asyncio.to_thread(line.recorder.save_stereo, options.record)
         return report
-
-    def _failed(self, error: CallFailedError) -> CallReport:
-        """The report of a call that never was."""
-        refused = isinstance(error, RefusedError)
-        return CallReport(
-            scenario=self._scenario.name,
-            target=self._target,
-            outcome=Outcome.REFUSED if refused else Outcome.UNREACHABLE,
-            goal_reached=False,
-            detail=str(error),
-            setup_ms=None,
-            greeting_ms=None,
-            duration_s=0.0,
-            turns=(),
-            gaps_ms=(),
-            cut_offs=0,
-            media=None,
-            cpu_s=0.0,
-            recording=None,
-        )
-
-    def _report(self, call: "_Call", ended: CallEnded, cpu_s: float) -> CallReport:
-        outcome, detail = call.verdict(ended)
-        return CallReport(
-            scenario=self._scenario.name,
-            target=self._target,
-            outcome=outcome,
-            goal_reached=not call.mind.missing_goals,
-            detail=detail,
-            setup_ms=1000 * call.line.answer.setup_s,
-            greeting_ms=call.ledger.greeting_ms,
-            duration_s=ended.at_s,
-            turns=call.ledger.turns(),
-            gaps_ms=tuple(call.ledger.gaps_ms),
-            cut_offs=call.ledger.cut_offs,
-            media=call.line.media.stats(),
-            cpu_s=cpu_s,
-            recording=self._options.record,
-        )
-
-
-class _Call:
-    """An answered call: hears frames, thinks, speaks, until somebody hangs up."""
-
-    def __init__(
-        self,
-        scenario: Scenario,
-        line: Line,
-        book: PhraseBook,
-        spoken: Mapping[str, Pcm],
-        on_event: Callable[[CallEvent], None],
-    ) -> None:
-        self.line = line
-        self.mind = Conversation(scenario)
-        self.ledger = Ledger(line.media.recorder)
-        self._book = book
-        self._spoken = spoken
-        self._on_event = on_event
-        self._activity = Activity(quiet_s=scenario.quiet_s, origin=-LISTENING_DELAY)
-        self._saying: Sent | None = None
-        self._recognising: set[asyncio.Task[None]] = set()
-        self._leaving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-    @property
-    def _now_s(self) -> float:
-        return seconds(self.line.media.now)
-
-    async def run(self) -> None:
-        """Take part in the call until we want to hang up or the far end does."""
-        media, answer = self.line.media, self.line.answer
-        self._on_event(
-            CallAnswered(
-                setup_ms=1000 * answer.setup_s,
-                remote_media=f"{answer.media.host}:{answer.media.port}",
-                codec=answer.media.codec,
-            )
-        )
-        media.on_frame = self._hear
-        media.start(answer.media)
-        far_end = asyncio.create_task(self.line.phone.wait_ended(), name="far-end")
-        try:
-            await asyncio.wait({far_end, self._leaving}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            far_end.cancel()
-            media.on_frame = _deaf
-            for task in self._recognising:
-                task.cancel()
-        await self._hear_last_words()
-
-    async def leave(self) -> CallEnded:
-        """Hang up unless the far end has; tell how the call ended."""
-        at_s = self._now_s
-        reason = self._leaving.result() if self._leaving.done() else "hung up"
-        ended = await self.line.phone.hang_up(reason)
-        by, why = (ended.by, ended.reason) if ended else ("caller", reason)
-        event = CallEnded(at_s=at_s, by=by, reason=why)
-        self._on_event(event)
-        return event
-
-    def verdict(self, ended: CallEnded) -> tuple[Outcome, str]:
-        """The outcome, and one line about it."""
-        missing = self.mind.missing_goals
-        if self.line.media.received == 0:
-            return Outcome.NO_MEDIA, "the call was answered, but no audio came"
-        if self.mind.outcome is not None:
-            return self.mind.outcome, ended.reason
-        if not missing:
-            return Outcome.COMPLETED, "the goal was reached"
-        detail = f"never heard: {'; '.join(missing)}"
-        if ended.by == "caller":
-            return Outcome.FAILED, detail
-        return Outcome.HUNG_UP_ON, f"{ended.by} ended the call ({ended.reason}); {detail}"
-
-    # --- ears -------------------------------------------------------------------------------------
-
-    def _hear(self, frame: Pcm, now: int) -> None:
-        """One 20 ms frame; `now` is the sample after it."""
-        for event in self._activity.receive(frame):
-            if isinstance(event, SpeechStarted):
-                self.ledger.prompt_started(event.at)
-                self._think(PromptStarted(at_s=seconds(event.at)))
-            else:
-                self._think(PromptEnded(at_s=seconds(event.at)))
-        if self._saying is not None and self.line.media.now >= self._saying.end:
-            self._saying = None
-            self.ledger.caller_finished()
-            self._think(SayingEnded())
-        self._carry_out(self.mind.tick(self._now_s))
-
-    async def _hear_last_words(self) -> None:
-        """The far end may hang up right behind its last word, before its prompt counts as over."""
-        asked = self.mind.last_words(self._now_s)
-        if asked is not None:
-            understood = await self._understand(asked)
-            self._tell(self.mind.note_last_words(asked, understood))
-
-    async def _understand(self, asked: Recognise) -> Understood:
-        heard = self.line.media.recorder.heard
-        speech = heard.read(round(asked.start_s * RATE_HZ), round(asked.end_s * RATE_HZ))
-        return await self._book.understand_later(speech)
-
-    async def _recognise(self, asked: Recognise) -> None:
-        understood = await self._understand(asked)
-        self._think(Recognised(asked=asked, understood=understood))
-
-    # --- mind and mouth ---------------------------------------------------------------------------
-
-    def _think(self, event: Event) -> None:
-        self._carry_out(self.mind.receive(event, self._now_s))
-
-    def _carry_out(self, commands: Iterable[Command]) -> None:
-        for command in commands:
-            match command:
-                case Recognise():
-                    task = asyncio.create_task(self._recognise(command), name="recognise")
-                    self._recognising.add(task)
-                    task.add_done_callback(self._recognised)
-                case Heard():
-                    self._tell(command)
-                case Speak():
-                    self._speak(command)
-                case HangUp(reason=reason):
-                    self._leave_for(reason)
-                case _:
-                    assert_never(command)
-
-    def _recognised(self, task: asyncio.Task[None]) -> None:
-        self._recognising.discard(task)
-        if not task.cancelled() and (error := task.exception()) and not self._leaving.done():
-            self._leaving.set_exception(error)
-
-    def _tell(self, heard: Heard) -> None:
-        self.ledger.prompt_heard(heard)
-        self._on_event(
-            HeardPrompt(
-                at_s=heard.start_s,
-                duration_s=heard.end_s - heard.start_s,
-                matched=heard.matched,
-                score=heard.score,
-                gap_ms=self.ledger.gap_ms,
-            )
-        )
-
-    def _speak(self, speak: Speak) -> None:
-        media = self.line.media
-        try:
-            sent = media.press(speak.keys) if speak.keys else media.say(self._spoken[speak.text])
-        except ValueError as error:  # the far end takes no keys
-            self._leave_for(str(error))
-            return
-        self._saying = sent
-        self.ledger.caller_began(speak, sent)
-        self._on_event(
-            CallerSaid(
-                at_s=seconds(sent.start),
-                text=speak.text,
-                keys=speak.keys,
-                interrupting=speak.interrupting,
-            )
-        )
-
-    def _leave_for(self, reason: str) -> None:
-        if not self._leaving.done():
-            self._leaving.set_result(reason)
-
-
-def _ignore(event: CallEvent) -> None:
-    """Nobody watches."""
-
-
-def _deaf(frame: Pcm, now: int) -> None:
-    """Nobody listens any more."""
 
 
 # --- the command ----------------------------------------------------------------------------------
@@ -335,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Make one simulated call; exit 0 only if its goal was reached.",
     )
     parser.add_argument("scenario", help="a YAML file, or the name of a shipped scenario")
-    parser.add_argument("target", help="sip:user@host:port")
+    parser.add_argument("target", help="sip:user@host:port, or ws://… of a media stream")
     parser.add_argument("--record", type=Path, metavar="FILE.wav", help="stereo recording")
     parser.add_argument(
         "--events", metavar="FILE", help="JSON lines of what happens; - is standard output"

@@ -20,7 +20,15 @@ from typing import Final, TypeAlias, assert_never
 
 from loadtest.listening import Understood
 from loadtest.report import Outcome
-from loadtest.scenario import Answer, HangsUp, Presses, Says, Scenario, StaysSilent
+from loadtest.scenario import (
+    Answer,
+    HangsUp,
+    MakesNoise,
+    Presses,
+    Says,
+    Scenario,
+    StaysSilent,
+)
 
 _PEEK_S: Final = 0.3  # between looks into a prompt that may be interrupted
 _LEAD_S: Final = 0.1  # of audio before the detected start: soft consonants
@@ -110,6 +118,10 @@ class Conversation:
         self._used = [0] * len(scenario.answers)
         self._missing = dict.fromkeys(scenario.goal)
         self._asked_again = 0
+        self.wrong_record = False
+        """Whether the frontdesk said that it did something else than it was asked to."""
+        self.met_person = False
+        """Whether it left the matter to a person."""
         self._prompt_start_s: float | None = None
         self._prompt_end_s = 0.0
         self._sounding = False  # the frontdesk speaks now
@@ -125,6 +137,12 @@ class Conversation:
     def missing_goals(self) -> tuple[str, ...]:
         """The goal's phrases not heard so far."""
         return tuple(self._missing)
+
+    @property
+    def asked_twice(self) -> int:
+        """How often the frontdesk asked for what the caller had answered already."""
+        answers = zip(self._scenario.answers, self._used, strict=True)
+        return round(sum(max(0.0, used - answer.natural_uses) for answer, used in answers))
 
     @property
     def leaving(self) -> bool:
@@ -169,6 +187,7 @@ class Conversation:
     def note_last_words(self, asked: Recognise, understood: Understood) -> Heard:
         """Count what the last words were towards the goal, and tell."""
         self._note_goal(understood)
+        self._note_record(understood)
         return self._heard(asked, understood)
 
     # --- prompts ----------------------------------------------------------------------------------
@@ -205,6 +224,7 @@ class Conversation:
         if self._sounding:
             return []  # it goes on speaking: hear it out
         self._note_goal(understood)
+        self._note_record(understood)
         heard = self._heard(asked, understood)
         answer = self._choose(understood, range(len(self._scenario.answers)))
         if answer is None:
@@ -225,6 +245,15 @@ class Conversation:
     def _note_goal(self, understood: Understood) -> None:
         for match in understood.heard:
             self._missing.pop(match.text, None)
+
+    def _note_record(self, understood: Understood) -> None:
+        """What a whole prompt says about what was done, and by whom."""
+        texts = {match.text for match in understood.heard}
+        wrong = self._scenario.wrong
+        if wrong is not None and wrong.hears in texts and wrong.unless not in texts:
+            self.wrong_record = True
+        if not texts.isdisjoint(self._scenario.person):
+            self.met_person = True
 
     # --- interruptions ----------------------------------------------------------------------------
 
@@ -287,6 +316,9 @@ class Conversation:
             case Presses(keys=keys):
                 self.mind = Mind.SPEAKING
                 return [Speak(prompt=heard, keys=keys, interrupting=interrupting)]
+            case MakesNoise():
+                self.mind = Mind.SPEAKING
+                return [Speak(prompt=heard, text=action.name, interrupting=interrupting)]
             case StaysSilent(for_s=for_s):
                 self._patience_until_s = now_s + for_s
                 return []

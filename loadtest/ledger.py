@@ -43,6 +43,7 @@ class Ledger:
         self.gap_ms: float | None = None
         """The gap before the prompt that is being listened to; None when it followed another."""
         self.gaps_ms: list[float] = []
+        self.gap_ends_s: list[float] = []  # when each of them ended
         self.cut_offs = 0
 
     @property
@@ -101,6 +102,7 @@ class Ledger:
             return
         self.gap_ms = 1000 * seconds(at - said.end)
         self.gaps_ms.append(self.gap_ms)
+        self.gap_ends_s.append(seconds(at))
 
     # --- the report -------------------------------------------------------------------------------
 

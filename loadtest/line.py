@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
+from loadtest.clock import MediaClock
 from loadtest.media import Media
 from loadtest.sip_uac import Answer, SipPhone
 
@@ -17,7 +18,12 @@ class Line:
 
 @contextlib.asynccontextmanager
 async def open_line(
-    target: str, *, caller: str, local_host: str | None, ring_timeout_s: float
+    target: str,
+    *,
+    caller: str,
+    local_host: str | None,
+    ring_timeout_s: float,
+    clock: MediaClock | None = None,
 ) -> AsyncGenerator[Line]:
     """Call `target` and wait for the answer; leaving the context hangs up and stops the audio.
 
@@ -30,7 +36,7 @@ async def open_line(
         PeerError: an answer that cannot be used.
     """
     async with SipPhone.open(target, caller=caller, local_host=local_host) as phone:
-        media = await Media.open(phone.local[0])
+        media = await Media.open(phone.local[0], clock)
         try:
             phone.on_media_changed = media.redirect
             answer = await phone.dial(media_port=media.port, ring_timeout_s=ring_timeout_s)

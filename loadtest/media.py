@@ -1,4 +1,4 @@
-"""The caller's audio: an RTP socket and a 20 ms clock of its own, kept to absolute deadlines.
+"""The caller's audio: an RTP socket, ticked every 20 ms by a clock that calls may share.
 
 Every 20 ms one packet leaves, silence when there is nothing to say, and one frame is listened to.
 Listening lies 60 ms behind the clock, which is a phone's jitter buffer; the recording is complete.
@@ -15,8 +15,11 @@ from typing import Any, Final
 import numpy as np
 
 from loadtest import g711
+from loadtest.activity import is_loud
+from loadtest.clock import MediaClock
 from loadtest.errors import UnreachableError
-from loadtest.pcm import FRAME_S, FRAME_SAMPLES, RATE_HZ, SILENCE, Pcm, frames_of
+from loadtest.pcm import FRAME_S, FRAME_SAMPLES, RATE_HZ, SILENCE, Pcm, frames_of, seconds
+from loadtest.quality import Quality, Transit, Underruns, call_mos
 from loadtest.recorder import Recorder
 from loadtest.report import MediaStats
 from loadtest.rtp import (
@@ -33,6 +36,7 @@ from loadtest.sdp import RemoteMedia
 LISTENING_DELAY: Final = LATE_SAMPLES
 _CONCEAL_SAMPLES: Final = 3 * FRAME_SAMPLES  # longer holes are silence, as in any phone
 _MAX_LATENESS_KEPT: Final = 180_000  # an hour of ticks
+_SILENT: Final = {codec: g711.encode(SILENCE, codec) for codec in g711.PAYLOAD_TYPES}
 _AHEAD_SAMPLES: Final = 5 * RATE_HZ  # audio stamped further into the future is not believed
 
 
@@ -47,7 +51,7 @@ class Sent:
 class Media(asyncio.DatagramProtocol):
     """One call's audio. Open with `Media.open`, start with `start`, end with `close`."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: MediaClock | None = None) -> None:
         self.recorder = Recorder()
         self.on_frame: Callable[[Pcm, int], None] = lambda frame, now: None
         """Called each 20 ms with the frame listened to and the sample after its end."""
@@ -55,7 +59,8 @@ class Media(asyncio.DatagramProtocol):
         self._remote: RemoteMedia | None = None
         self._outgoing: deque[Pcm | KeyPacket] = deque()
         self._arrivals = Arrivals()
-        self._clock: asyncio.Task[None] | None = None
+        self._clock = clock or MediaClock()
+        self._started = False
         self._epoch_s = 0.0
         self._tick = 0
         self._sent = 0
@@ -66,16 +71,22 @@ class Media(asyncio.DatagramProtocol):
         self._key_timestamp = 0
         self._marker = True
         self._heard_end = 0  # the furthest sample heard
+        self._transit = Transit(RATE_HZ)
+        self._underruns = Underruns()
         self.port = 0
 
     @classmethod
-    async def open(cls, host: str) -> "Media":
+    async def open(cls, host: str, clock: MediaClock | None = None) -> "Media":
         """A media session with its socket on `host`, nothing sent yet.
+
+        Args:
+            host: the address to listen at.
+            clock: shared with other calls; without one the session has its own.
 
         Raises:
             UnreachableError: no socket.
         """
-        media = cls()
+        media = cls(clock)
         loop = asyncio.get_running_loop()
         try:
             sock = _even_port_socket(host)
@@ -88,9 +99,9 @@ class Media(asyncio.DatagramProtocol):
     def start(self, remote: RemoteMedia) -> None:
         """Begin to send, receive and keep time."""
         self._remote = remote
+        self._started = True
         # A frame is spoken before it is sent: see loadtest/recorder.py.
-        self._epoch_s = asyncio.get_running_loop().time() - FRAME_S
-        self._clock = asyncio.create_task(self._keep_time(), name="media-clock")
+        self._epoch_s = self._clock.join(self._on_tick) - FRAME_S
 
     def redirect(self, remote: RemoteMedia) -> None:
         """Send to another place from now on (re-INVITE)."""
@@ -99,9 +110,7 @@ class Media(asyncio.DatagramProtocol):
 
     async def close(self) -> None:
         """Stop the clock and close the socket; idempotent."""
-        if self._clock is not None:
-            self._clock.cancel()
-            await asyncio.gather(self._clock, return_exceptions=True)
+        self._clock.leave(self._on_tick)
         if self._transport is not None:
             self._transport.close()
 
@@ -138,19 +147,14 @@ class Media(asyncio.DatagramProtocol):
         self._outgoing.extend(frames)
         return Sent(start=start, end=start + len(frames) * FRAME_SAMPLES)
 
-    async def _keep_time(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            # Tick k ends the frame that began at epoch + k · 20 ms.
-            deadline_s = self._epoch_s + (self._tick + 1) * FRAME_S
-            if (wait_s := deadline_s - loop.time()) > 0:
-                await asyncio.sleep(wait_s)
-            self._lateness_s.append(max(0.0, loop.time() - deadline_s))
-            self._send_frame()
-            end = self._tick * FRAME_SAMPLES - LISTENING_DELAY
-            self.on_frame(self.recorder.heard.read(end - FRAME_SAMPLES, end), end)
-            if wait_s <= 0:
-                await asyncio.sleep(0)  # catching up must not starve the socket
+    def _on_tick(self, late_s: float) -> None:
+        """Tick k ends the frame that began at epoch + k · 20 ms."""
+        self._lateness_s.append(late_s)
+        self._send_frame()
+        end = self._tick * FRAME_SAMPLES - LISTENING_DELAY
+        frame = self.recorder.heard.read(end - FRAME_SAMPLES, end)
+        self._underruns.frame(present=self._heard_end >= end, loud=is_loud(frame))
+        self.on_frame(frame, end)
 
     def _send_frame(self) -> None:
         frame = self._outgoing.popleft() if self._outgoing else SILENCE
@@ -166,7 +170,7 @@ class Media(asyncio.DatagramProtocol):
         remote = self._remote
         if remote is None or remote.direction in {"sendonly", "inactive"}:
             return  # on hold
-        payload = g711.encode(frame, remote.codec)
+        payload = _SILENT[remote.codec] if frame is SILENCE else g711.encode(frame, remote.codec)
         self._transmit(remote, remote.payload_type, payload, self._timestamp, marker=self._marker)
         self._marker = False
 
@@ -206,7 +210,7 @@ class Media(asyncio.DatagramProtocol):
     # --- receiving --------------------------------------------------------------------------------
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
-        if self._clock is None:
+        if not self._started:
             return  # early media: nobody listens before the call is answered
         try:
             packet = RtpPacket.parse(data)
@@ -216,7 +220,9 @@ class Media(asyncio.DatagramProtocol):
         if remote is None or packet.payload_type != remote.payload_type or not packet.payload:
             self._arrivals.note(packet)
             return
-        arrived_at = round((asyncio.get_running_loop().time() - self._epoch_s) * RATE_HZ)
+        arrived_s = asyncio.get_running_loop().time() - self._epoch_s
+        arrived_at = round(arrived_s * RATE_HZ)
+        self._transit.packet(arrived_s, packet.timestamp)
         position = self._arrivals.place(packet, arrived_at)
         if position is not None and position < arrived_at + _AHEAD_SAMPLES:
             self._hear(position, g711.decode(packet.payload, remote.codec))
@@ -246,6 +252,26 @@ class Media(asyncio.DatagramProtocol):
             packets_late=self._arrivals.late,
             clock_late_p99_ms=float(np.percentile(late_ms, 99)),
             clock_late_max_ms=float(late_ms.max()),
+        )
+
+    def quality(self) -> Quality:
+        """How the far end's audio arrived."""
+        arrivals, transit = self._arrivals, self._transit
+        expected = max(1, arrivals.received + arrivals.lost)
+        unusable = (arrivals.lost + arrivals.late) / expected
+        lateness_p99_ms = transit.lateness.percentile_ms(99)
+        return Quality(
+            underruns=self._underruns.count,
+            jitter_ms=transit.jitter_ms,
+            worst_jitter_ms=transit.worst_jitter_ms,
+            lateness_p99_ms=lateness_p99_ms,
+            loss=arrivals.lost / expected,
+            unusable=unusable,
+            mos=call_mos(
+                unusable=unusable,
+                lateness_p99_ms=lateness_p99_ms,
+                buffer_ms=1000 * seconds(LISTENING_DELAY),
+            ),
         )
 
 

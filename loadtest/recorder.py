@@ -41,6 +41,8 @@ class Track:
 
     def read(self, start: int, end: int) -> Pcm:
         """A copy of samples [start, end), silence where nothing was written, before 0 too."""
+        if start >= 0 and end <= self._length:
+            return self._samples[start:end].copy()
         before = min(max(-start, 0), end - start)
         part = self._samples[max(start, 0) : max(min(end, self._length), 0)]
         return np.pad(part, (before, end - start - before - part.size))

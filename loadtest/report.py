@@ -11,6 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from loadtest.quality import Quality
+
 
 class Outcome(StrEnum):
     COMPLETED = "completed"  # the scenario's goal was reached and the call ended in order
@@ -98,6 +100,11 @@ class CallReport:
     media: MediaStats | None
     cpu_s: float  # of the whole process while the call was up
     recording: Path | None
+    gap_ends_s: tuple[float, ...] = ()  # when each of the gaps ended
+    wrong_record: bool = False  # the frontdesk said it did something else than it was asked to
+    asked_twice: int = 0  # questions that the caller had answered already
+    contained: bool = False  # the goal was reached without a person
+    quality: Quality | None = None  # of the audio that came back
 
 
 CallEvent: TypeAlias = CallAnswered | HeardPrompt | CallerSaid | CallEnded

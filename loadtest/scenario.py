@@ -9,13 +9,18 @@ answers:                           # of those whose phrases were all heard, the 
   - hears: What is your name       # most phrases answers; among equals the best match
     says: Robin                    # or a list: the first time, the second time, …
   - hears: [Is that right, Robin]
-    keys: "1#"                     # or silence_s: 5, or hangup_s: 3 (waits that long for a BYE)
+    keys: "1#"                     # or silence_s: 5, noise_s: 4 (of a room, no words), or
+                                   # hangup_s: 3 (waits that long for a BYE)
     limit: 2                       # times this answer may be used
+    again: true                    # to be asked this is to be asked twice
     interrupts_after_s: 1.5        # into the prompt, once the phrases were heard
 goal: [All done]                   # phrases that must have been heard for the call to succeed
+wrong: {hears: Done for, unless: Done for Robin}  # said without the other: a wrong record
+person: [A colleague will call]    # the frontdesk needed a person
 """
 
 import difflib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +56,17 @@ class HangsUp:
     after_s: float  # the frontdesk may hang up first
 
 
-Action: TypeAlias = Says | Presses | StaysSilent | HangsUp
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakesNoise:
+    for_s: float
+
+    @property
+    def name(self) -> str:
+        """What stands for the noise where texts are listed."""
+        return f"[noise {self.for_s:g} s]"
+
+
+Action: TypeAlias = Says | Presses | StaysSilent | MakesNoise | HangsUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +75,26 @@ class Answer:
     action: Action
     limit: int | None = None
     interrupts_after_s: float | None = None
+    again: bool = False  # this prompt repeats a question
+
+    @property
+    def natural_uses(self) -> float:
+        """How often this prompt may be heard before it counts as asked twice."""
+        match self.action:
+            case Says(texts=texts):
+                return 0 if self.again else len(texts)
+            case Presses():
+                return 0 if self.again else 1
+            case _:
+                return math.inf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrongWhen:
+    """Words of the frontdesk that say a record is not what the caller asked for."""
+
+    hears: str
+    unless: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,18 +117,27 @@ class Scenario:
     patience_s: float = 10.0  # without a sound from the frontdesk
     threshold: float = THRESHOLD
     not_understood: NotUnderstood = field(default_factory=NotUnderstood)
+    wrong: WrongWhen | None = None
+    person: tuple[str, ...] = ()  # any of these: the frontdesk did not do it by itself
 
     @property
     def phrases(self) -> tuple[str, ...]:
         """Everything the caller listens for, each once."""
         heard = (phrase for answer in self.answers for phrase in answer.hears)
-        return tuple(dict.fromkeys([*heard, *self.goal]))
+        wrong = (self.wrong.hears, self.wrong.unless) if self.wrong else ()
+        return tuple(dict.fromkeys([*heard, *self.goal, *wrong, *self.person]))
 
     @property
     def texts(self) -> tuple[str, ...]:
         """Everything the caller may say, each once."""
         said = (text for a in self.answers if isinstance(a.action, Says) for text in a.action.texts)
         return tuple(dict.fromkeys([*said, self.not_understood.says]))
+
+    @property
+    def noises(self) -> tuple[MakesNoise, ...]:
+        """Every noise the caller may make, each once."""
+        made = (a.action for a in self.answers if isinstance(a.action, MakesNoise))
+        return tuple(dict.fromkeys(made))
 
 
 def find_scenario(name_or_path: str) -> Path:
@@ -140,6 +184,8 @@ def load_scenario(path: Path) -> Scenario:
         not_understood=_not_understood(fields.mapping("not_understood")),
         answers=tuple(_answer(entry) for entry in fields.mappings("answers")),
         goal=fields.texts("goal"),
+        wrong=_wrong(fields.mapping("wrong")),
+        person=fields.texts("person") if fields.given("person") else (),
     )
     fields.refuse_others()
     return scenario
@@ -174,6 +220,14 @@ def _not_understood(fields: "_Fields | None") -> NotUnderstood:
     return parsed
 
 
+def _wrong(fields: "_Fields | None") -> WrongWhen | None:
+    if fields is None:
+        return None
+    wrong = WrongWhen(hears=fields.text("hears"), unless=fields.text("unless"))
+    fields.refuse_others()
+    return wrong
+
+
 def _answer(fields: "_Fields") -> Answer:
     limit = fields.number("limit", default=0, above=-1)
     interrupts = fields.number("interrupts_after_s", default=-1, above=-2)
@@ -182,16 +236,17 @@ def _answer(fields: "_Fields") -> Answer:
         action=_action(fields),
         limit=int(limit) or None,
         interrupts_after_s=interrupts if interrupts >= 0 else None,
+        again=fields.flag("again"),
     )
     fields.refuse_others()
     return answer
 
 
 def _action(fields: "_Fields") -> Action:
-    given = fields.given("says", "keys", "silence_s", "hangup_s")
+    given = fields.given("says", "keys", "silence_s", "noise_s", "hangup_s")
     if len(given) != 1:
         problem = f"has {' and '.join(given)}" if given else "does nothing"
-        raise fields.error(f"{problem}; write one of: says, keys, silence_s, hangup_s")
+        raise fields.error(f"{problem}; write one of: says, keys, silence_s, noise_s, hangup_s")
     match given[0]:
         case "says":
             return Says(texts=fields.texts("says"))
@@ -202,6 +257,8 @@ def _action(fields: "_Fields") -> Action:
             return Presses(keys=keys)
         case "silence_s":
             return StaysSilent(for_s=fields.number("silence_s", default=0, above=0))
+        case "noise_s":
+            return MakesNoise(for_s=fields.number("noise_s", default=0, above=0))
         case _:
             return HangsUp(after_s=fields.number("hangup_s", default=0, above=-1))
 
@@ -269,6 +326,13 @@ class _Fields:
         if not above < value < float("inf"):
             raise self._error_at(self._values[key], f"{key} is {text}; it must be above {above:g}")
         return value
+
+    def flag(self, key: str) -> bool:
+        """true or false; false when it is not there."""
+        text = self.text(key, default="false").lower()
+        if text not in {"true", "false"}:
+            raise self.error(f"{key} is {text!r}; write true or false", at=key)
+        return text == "true"
 
     def mapping(self, key: str) -> "_Fields | None":
         self._asked.add(key)

@@ -20,9 +20,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from loadtest import g711
+from loadtest.activity import is_loud
+from loadtest.clock import MediaClock
 from loadtest.errors import BadTargetError, PeerError, RefusedError, UnreachableError
 from loadtest.media import Sent
 from loadtest.pcm import FRAME_S, FRAME_SAMPLES, RATE_HZ, SILENCE, Pcm, frames_of
+from loadtest.quality import Quality, Underruns, call_mos
 from loadtest.recorder import Recorder
 from loadtest.report import MediaStats
 from loadtest.rtp import KEY_FRAMES, KEY_PAUSE_FRAMES, is_key
@@ -33,12 +36,24 @@ _UNSENT: Final = 500  # messages, 10 s: then the far end does not read, and the 
 _MAX_LATENESS_KEPT: Final = 180_000
 
 
+def _encoded(frame: Pcm) -> str:
+    return base64.b64encode(g711.encode(frame, "PCMU")).decode("ascii")
+
+
+_SILENT: Final = _encoded(SILENCE)
+
+
 class _Playback:
     """The carrier's buffer: audio and marks in order."""
 
     def __init__(self) -> None:
         self._items: deque[Pcm | str] = deque()
         self._samples = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no audio to play."""
+        return self._samples == 0
 
     def add_audio(self, pcm: Pcm) -> None:
         if self._samples + pcm.size > _MAX_BUFFERED:
@@ -75,10 +90,17 @@ class _Playback:
 
 
 class StreamLine:
-    """One call over a WebSocket, on a 20 ms clock of its own. Open it with `open_stream_line`."""
+    """One call over a WebSocket, ticked every 20 ms by a clock that calls may share.
 
-    def __init__(self, socket: ClientConnection, caller: str) -> None:
+    Open it with `open_stream_line`.
+    """
+
+    def __init__(
+        self, socket: ClientConnection, caller: str, clock: MediaClock | None = None
+    ) -> None:
         self.recorder = Recorder()
+        self.setup_s = 0.0
+        """Connecting and upgrading."""
         self._socket = socket
         self._stream_sid = f"MZ{secrets.token_hex(16)}"
         self._call_sid = f"CA{secrets.token_hex(16)}"
@@ -89,8 +111,10 @@ class StreamLine:
         self._on_frame: Callable[[Pcm, int], None] = lambda frame, now: None
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
+        self._clock = clock or MediaClock()
+        self._underruns = Underruns()
+        self._closed = False
         self._tick = 0
-        self._epoch_s = 0.0
         self._number = 0
         self._sent = self._received = 0
         self._lateness_s: deque[float] = deque(maxlen=_MAX_LATENESS_KEPT)
@@ -104,8 +128,8 @@ class StreamLine:
         """Announce the call and begin to send, play and keep time."""
         self._on_frame = on_frame
         self._announce()
-        self._epoch_s = asyncio.get_running_loop().time() - FRAME_S
-        for work in (self._keep_time(), self._write(), self._read()):
+        self._clock.join(self._on_tick)
+        for work in (self._write(), self._read()):
             self._tasks.append(asyncio.create_task(work, name="stream-line"))
 
     def say(self, pcm: Pcm) -> Sent:
@@ -125,6 +149,11 @@ class StreamLine:
             frames += [key, *([SILENCE] * (KEY_FRAMES + KEY_PAUSE_FRAMES - 1))]
         return self._queue(frames)
 
+    @property
+    def ended(self) -> str | None:
+        """Why the far end closed the stream, once it has."""
+        return self._ended.result() if self._ended.done() else None
+
     async def wait_ended(self) -> str:
         """Wait until the far end closes the stream; returns why."""
         return await asyncio.shield(self._ended)
@@ -140,8 +169,26 @@ class StreamLine:
             clock_late_max_ms=float(late_ms.max()),
         )
 
+    @property
+    def received(self) -> int:
+        """Messages of audio received."""
+        return self._received
+
+    def quality(self) -> Quality:
+        """How the far end's audio played; TCP loses nothing, so only holes count."""
+        unusable = min(1.0, self._underruns.count / max(1, self._received))
+        return Quality(
+            underruns=self._underruns.count,
+            unusable=unusable,
+            mos=call_mos(unusable=unusable, lateness_p99_ms=0.0, buffer_ms=1000 * FRAME_S),
+        )
+
     async def close(self) -> None:
         """Say `stop` and let go; idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self._clock.leave(self._on_tick)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -183,14 +230,10 @@ class StreamLine:
             while True:
                 await self._socket.send(await self._unsent.get())
 
-    async def _keep_time(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            deadline_s = self._epoch_s + (self._tick + 1) * FRAME_S
-            await asyncio.sleep(max(0.0, deadline_s - loop.time()))
-            self._lateness_s.append(max(0.0, loop.time() - deadline_s))
-            self._send_frame()
-            self._play_frame()
+    def _on_tick(self, late_s: float) -> None:
+        self._lateness_s.append(late_s)
+        self._send_frame()
+        self._play_frame()
 
     def _send_frame(self) -> None:
         item = self._outgoing.popleft() if self._outgoing else SILENCE
@@ -198,7 +241,7 @@ class StreamLine:
             self._post(self._message("dtmf", track="inbound_track", digit=item))
             item = SILENCE
         self.recorder.sent.write(self.now, item)
-        payload = base64.b64encode(g711.encode(item, "PCMU")).decode("ascii")
+        payload = _SILENT if item is SILENCE else _encoded(item)
         self._sent += 1
         self._post(
             self._message(
@@ -215,7 +258,9 @@ class StreamLine:
 
     def _play_frame(self) -> None:
         end = self.now
+        present = not self._playback.empty
         frame, marks = self._playback.pop(FRAME_SAMPLES)
+        self._underruns.frame(present=present, loud=is_loud(frame))
         self.recorder.heard.write(end - FRAME_SAMPLES, frame)
         self._return_marks(marks)
         self._on_frame(frame, end)
@@ -252,6 +297,7 @@ class StreamLine:
                 case "mark":
                     self._playback.add_mark(str(message["mark"]["name"]))
                 case "clear":
+                    self._underruns.forget()
                     self._return_marks(self._playback.clear())
                 case _:
                     pass  # a carrier ignores what it does not know
@@ -261,17 +307,33 @@ class StreamLine:
 
 @contextlib.asynccontextmanager
 async def open_stream_line(
-    url: str, *, caller: str, open_timeout_s: float = _OPEN_S
+    url: str,
+    *,
+    caller: str,
+    open_timeout_s: float = _OPEN_S,
+    clock: MediaClock | None = None,
+    via: tuple[str, int] | None = None,
 ) -> AsyncGenerator[StreamLine]:
     """Open a stream to `url` (ws:// or wss://); leaving the context stops it.
+
+    Args:
+        url: where the far end takes media streams.
+        caller: our number or name.
+        open_timeout_s: how long it may take to accept.
+        clock: shared with other calls; without one the line has its own.
+        via: connect to this address instead of the URL's: a proxy.
 
     Raises:
         BadTargetError: not a WebSocket URL.
         UnreachableError: nothing listens there, or it does not answer in time.
         RefusedError: it declines the WebSocket.
     """
+    where: dict[str, Any] = {} if via is None else {"host": via[0], "port": via[1]}
+    began_s = asyncio.get_running_loop().time()
     try:
-        socket = await connect(url, open_timeout=open_timeout_s, ping_interval=None)
+        socket = await connect(
+            url, open_timeout=open_timeout_s, ping_interval=None, compression=None, **where
+        )
     except InvalidURI as error:
         raise BadTargetError(f"not a WebSocket address: {url!r}") from error
     except InvalidHandshake as error:
@@ -279,7 +341,8 @@ async def open_stream_line(
         raise RefusedError(status, str(error)) from error
     except (OSError, TimeoutError) as error:
         raise UnreachableError(f"{url}: {error or 'no answer in time'}") from error
-    line = StreamLine(socket, caller)
+    line = StreamLine(socket, caller, clock)
+    line.setup_s = asyncio.get_running_loop().time() - began_s
     try:
         yield line
     finally:

@@ -5,12 +5,12 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from loadtest.call_line import CallLine, open_call
 from loadtest.errors import BadKeysError, CallFailedError
 from loadtest.media import Sent
 from loadtest.pcm import Pcm
 from loadtest.report import MediaStats
 from loadtest.turns.cases import Condition, Kind, Plan, Utterance
-from loadtest.turns.line import CallLine, open_call
 from loadtest.turns.mouth import Mouth
 from loadtest.turns.reader import Reader
 from loadtest.turns.script import Do, Leave, Script

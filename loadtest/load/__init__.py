@@ -1,0 +1,1 @@
+"""Load runs: many callers from several processes, measured from their audio, one report."""

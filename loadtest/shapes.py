@@ -1,0 +1,209 @@
+"""When calls begin: load shapes as pure schedules, in seconds since the run began.
+
+Theory of operation. An open load brings callers at times of its own, whatever the far end does, as
+the public does. A closed load keeps so many calls up: when one ends, the next begins. Who runs a
+load asks every few milliseconds how many calls are due; it never sleeps, and its randomness is
+given.
+
+    fixed    closed: --calls at once; open with a rate: evenly spaced
+    ramp     closed: one step more of calls per stage; open: the rate grows from 0
+    spike    fixed, and in the middle third so many times as much
+    poisson  open only: gaps between arrivals are exponential
+    soak     fixed, for an hour unless told otherwise
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import count
+from random import Random
+from typing import Final, Protocol
+
+DEFAULT_DURATION_S: Final = 120.0
+SOAK_S: Final = 3_600.0  # leaks of a call show in an hour of them
+DEFAULT_STAGES: Final = 10  # of a ramp without a step of its own
+ENTER_EVERY_S: Final = 0.25  # between the calls of a closed load: none in step with another
+
+
+class Shape(StrEnum):
+    """How the load changes over the run."""
+
+    FIXED = "fixed"  # the same all the time
+    RAMP = "ramp"  # more and more, until an SLO breaks
+    SPIKE = "spike"  # a crowd in the middle third
+    POISSON = "poisson"  # arrivals that know nothing of each other
+    SOAK = "soak"  # the same for a long time
+
+
+class BadShapeError(ValueError):
+    """Options that make no load; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShapeOptions:
+    shape: Shape = Shape.FIXED
+    calls: int = 1  # closed: how many at once; open: never more than that
+    rate: float | None = None  # calls per second; None: a closed load
+    duration_s: float | None = None
+    stages: int = DEFAULT_STAGES  # of a ramp
+    spike_factor: float = 3.0
+    enter_every_s: float = ENTER_EVERY_S
+
+    @property
+    def length_s(self) -> float:
+        """How long calls are begun."""
+        if self.duration_s is not None:
+            return self.duration_s
+        return SOAK_S if self.shape is Shape.SOAK else DEFAULT_DURATION_S
+
+
+class Load(Protocol):
+    """A schedule; ask it in order of time."""
+
+    held_back: int
+    """Arrivals that found no free caller: the generator was too small."""
+
+    def due(self, now_s: float, active: int) -> int:
+        """How many calls to begin now, `active` being up or dialling."""
+        ...
+
+    def over(self, now_s: float) -> bool:
+        """Whether no more calls will be due."""
+        ...
+
+    def stage(self, now_s: float) -> int:
+        """The step of a ramp, counted from 0; 0 for every other shape."""
+        ...
+
+
+def make_load(options: ShapeOptions, random: Random) -> Load:
+    """The schedule of `options`.
+
+    Raises:
+        BadShapeError: a number that cannot be, or a shape that needs a rate.
+    """
+    _check(options)
+    if options.rate is None:
+        return ClosedLoad(_level(options), options)
+    return OpenLoad(_arrivals(options, options.rate, random), options)
+
+
+def _check(options: ShapeOptions) -> None:
+    if options.calls < 1 or options.stages < 1 or options.spike_factor < 1:
+        raise BadShapeError("calls, stages and the spike's factor are at least 1")
+    if options.rate is not None and not 0 < options.rate < math.inf:
+        raise BadShapeError(f"a rate of {options.rate:g} calls per second brings no load")
+    if not 0 < options.length_s < math.inf:
+        raise BadShapeError("a run lasts more than 0 seconds")
+    if options.shape is Shape.POISSON and options.rate is None:
+        raise BadShapeError("poisson needs --rate: how many callers arrive per second")
+
+
+class OpenLoad:
+    """Callers that arrive at given times; see `Load`."""
+
+    def __init__(self, arrivals: Iterator[float], options: ShapeOptions) -> None:
+        self._arrivals = arrivals
+        self._options = options
+        self._next_s = next(arrivals, math.inf)
+        self.held_back = 0
+
+    def due(self, now_s: float, active: int) -> int:
+        arrived = 0
+        while self._next_s <= now_s and self._next_s < self._options.length_s:
+            arrived += 1
+            self._next_s = next(self._arrivals, math.inf)
+        taken = min(arrived, max(0, self._options.calls - active))
+        self.held_back += arrived - taken
+        return taken
+
+    def over(self, now_s: float) -> bool:
+        return now_s >= self._options.length_s or self._next_s >= self._options.length_s
+
+    def stage(self, now_s: float) -> int:
+        return _stage(self._options, now_s)
+
+
+class ClosedLoad:
+    """So many calls at once, entered one by one; see `Load`."""
+
+    def __init__(self, level: Callable[[float], int], options: ShapeOptions) -> None:
+        self._level = level
+        self._options = options
+        self._next_s = 0.0
+        self.held_back = 0
+
+    def due(self, now_s: float, active: int) -> int:
+        if now_s < self._next_s or self.over(now_s) or active >= self._level(now_s):
+            return 0
+        self._next_s = now_s + self._options.enter_every_s
+        return 1
+
+    def over(self, now_s: float) -> bool:
+        return now_s >= self._options.length_s
+
+    def stage(self, now_s: float) -> int:
+        return _stage(self._options, now_s)
+
+
+def _stage(options: ShapeOptions, now_s: float) -> int:
+    if options.shape is not Shape.RAMP:
+        return 0
+    part = min(max(now_s, 0.0) / options.length_s, 1.0)
+    return min(int(part * options.stages), options.stages - 1)
+
+
+def stage_ends_s(options: ShapeOptions) -> list[float]:
+    """When each stage of a ramp ends; the run's end for every other shape."""
+    stages = options.stages if options.shape is Shape.RAMP else 1
+    return [options.length_s * (stage + 1) / stages for stage in range(stages)]
+
+
+def _level(options: ShapeOptions) -> Callable[[float], int]:
+    """How many calls are to be up at a moment."""
+    match options.shape:
+        case Shape.RAMP:
+            return lambda now_s: math.ceil(
+                options.calls * (_stage(options, now_s) + 1) / options.stages
+            )
+        case Shape.SPIKE:
+            return lambda now_s: (
+                math.ceil(options.calls * options.spike_factor)
+                if _in_spike(options, now_s)
+                else options.calls
+            )
+        case _:
+            return lambda now_s: options.calls
+
+
+def _in_spike(options: ShapeOptions, now_s: float) -> bool:
+    return options.length_s / 3 <= now_s < 2 * options.length_s / 3
+
+
+def _arrivals(options: ShapeOptions, rate: float, random: Random) -> Iterator[float]:
+    """Endless arrival times in order."""
+    match options.shape:
+        case Shape.POISSON:
+            return _poisson(rate, random)
+        case Shape.RAMP:
+            # The rate at t is rate·t/length, so k calls have come by sqrt(2·k·length/rate).
+            return (math.sqrt(2 * k * options.length_s / rate) for k in count(1))
+        case Shape.SPIKE:
+            return _spiked(options, rate)
+        case _:
+            return (k / rate for k in count())
+
+
+def _poisson(rate: float, random: Random) -> Iterator[float]:
+    at_s = 0.0
+    while True:
+        at_s += random.expovariate(rate)
+        yield at_s
+
+
+def _spiked(options: ShapeOptions, rate: float) -> Iterator[float]:
+    at_s = 0.0
+    while True:
+        yield at_s
+        at_s += 1 / (rate * (options.spike_factor if _in_spike(options, at_s) else 1.0))
