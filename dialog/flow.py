@@ -26,7 +26,7 @@ from dialog.plan import (
     Thresholds,
     Verification,
 )
-from dialog.steps import Instruction
+from dialog.steps import Instruction, Perform
 
 __all__ = ["BUILT_IN", "Flow", "FlowError", "load_flow"]
 
@@ -54,6 +54,7 @@ _SLOT_KEYS: Final = (
     *("type", "length", "country", "keep", "depends_on", "cues", "forget_when_said"),
     *("ask", "no_input", "no_match", "help"),
 )
+_ACTION_KEYS: Final = ("filler", "says", "on")
 _POSTCODE_LENGTHS: Final = {"us": (5, 5), "ca": (6, 6), "uk": (5, 7)}
 _LONGEST: Final = 32  # digits or characters a caller can be asked to say
 
@@ -105,6 +106,7 @@ def _flow(at: Located, version: str) -> Flow:
         slots=_linked(slots, top["slots"]),
         phrases=phrases,
         tasks=tasks,
+        says=_says(top.get("actions"), tasks),
         returns=_returns(top.get("returns"), task_names),
         verified_by=verified_by,
     )
@@ -252,9 +254,11 @@ def _linked(slots: dict[str, Slot], at: Located) -> dict[str, Slot]:
 def _actions(at: Located | None) -> dict[str, ActionDefaults]:
     found: dict[str, ActionDefaults] = {}
     for name, each in at.items() if at else ():
-        section = each.section(f"the action '{name.text()}'", ("filler", "on"))
-        filler = _text(section["filler"], ()) if "filler" in section else None
-        found[_named(name)] = ActionDefaults(filler=filler, on=statuses_of(section.get("on")))
+        section = each.section(f"the action '{name.text()}'", _ACTION_KEYS)
+        found[_named(name)] = ActionDefaults(
+            filler=_text(section["filler"], ()) if "filler" in section else None,
+            on=statuses_of(section.get("on")),
+        )
     return found
 
 
@@ -282,6 +286,18 @@ def _verification(at: Located, scope: Scope) -> Verification:
         say=_text(case["say"], ()),
         slots=tuple(each.one_of("slot", scope.slots) for each in slots),
     )
+
+
+def _says(at: Located | None, tasks: Mapping[str, tuple[Instruction, ...]]) -> dict[str, str]:
+    """What each action does, in words that hold nothing but its arguments."""
+    found: dict[str, str] = {}
+    performed = [each for steps in tasks.values() for each in steps if isinstance(each, Perform)]
+    for name, each in at.items() if at else ():
+        says = each.section("an action", _ACTION_KEYS).get("says")
+        if says is not None:
+            uses = [step.arguments for step in performed if step.action == name.text()]
+            found[name.text()] = _text(says, tuple(each for one in uses for each in one))
+    return found
 
 
 def _task(key: Located, at: Located, scope: Scope) -> tuple[Instruction, ...]:

@@ -131,6 +131,7 @@ class Flow:
     slots: Mapping[str, Slot]
     phrases: Mapping[str, tuple[Phrase, ...]]
     tasks: Mapping[str, tuple[Instruction, ...]]
+    says: Mapping[str, str]  # by action: what it does, with its arguments in {braces}
     returns: Mapping[str, Return]
     verified_by: tuple[Verification, ...]
 

@@ -25,7 +25,9 @@ class Standing:
     missing: names of the task's slots that have no value yet, in the order of asking.
     verified: how the caller proved who they are, in words.
     facts: what the flow noted, JSON values.
+    says: what each action does, by name, with its arguments in {braces}; look-ups have none.
     returns: steps at which the call may be given back, by name, in words.
+    verifiable: whether the flow knows a way to prove who calls.
     """
 
     task: str | None
@@ -33,7 +35,9 @@ class Standing:
     missing: tuple[str, ...]
     verified: tuple[str, ...]
     facts: Mapping[str, object]
+    says: Mapping[str, str]
     returns: Mapping[str, str]
+    verifiable: bool
 
 
 def standing(flow: Flow, state: State) -> Standing:
@@ -51,6 +55,8 @@ def standing(flow: Flow, state: State) -> Standing:
         missing=tuple(slot.name for slot in wanted if slot.name not in state.slots),
         verified=tuple(each.say for each in proofs),
         facts=state.facts,
+        says=flow.says,
+        verifiable=bool(flow.verified_by),
         returns={name: each.says for name, each in flow.returns.items()},
     )
 

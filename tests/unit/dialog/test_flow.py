@@ -1,5 +1,6 @@
 """A flow with a mistake is refused with the file, the line and the fix."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,21 @@ def test_text_that_is_no_flow_is_refused(text: str, message: str) -> None:
 def test_file_that_is_missing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FlowError, match=r"none\.yaml:1: this file cannot be read"):
         load_flow(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("part", "instead", "fix"),
+    [
+        ("        nobody:\n          - start: nobody_there\n", "", "what happens on 'nobody'"),
+        ("{reason: $reason, skill: orders}", "{skill: orders}", "'hand_off' has no 'reason'"),
+        ("        nobody:\n", "        nobdy:\n", "did you mean 'nobody'?"),
+        ("    then: agent_again", "    then: agent_agian", "did you mean 'agent_again'?"),
+        ("slots: [order_number, postcode]", "slots: [order_numbr]", "did you mean 'order_number'?"),
+        ("on order {order_number} to", "on order {order_nmber} to", "did you mean 'order_number'?"),
+    ],
+)
+def test_mistake_about_a_hand_off_is_shown_with_the_fix(part: str, instead: str, fix: str) -> None:
+    text = _TEXT.replace(part, instead, 1)
+    assert text != _TEXT
+    with pytest.raises(FlowError, match=re.escape(fix)):
+        load_flow(text, file="orders.yaml")
