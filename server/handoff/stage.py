@@ -1,0 +1,190 @@
+"""The room of one call in other hands: music, announcements, the brief, and who hears whom.
+
+It carries out what the transfer machine has decided and decides nothing itself.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from server.handoff.in_hand import CallInHand
+from telephony.mixer import Ear, Heard, Room
+from telephony.program import Layer, Loop, Playing
+from voice.events import SpeechError
+from voice.frames import Pcm
+from voice.playout import Reply
+from voice.ports import AudioLeg, TextToSpeech
+
+log = logging.getLogger(__name__)
+
+CALLER: Final = "caller"
+AGENT: Final = "agent"
+
+
+class Tracks(Protocol):
+    """Keeps every member of the room on a track of its own."""
+
+    def __call__(self, said: Heard, sent: Heard) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageWorld:
+    """What every room of the server shares.
+
+    music: for callers on hold, int16, 8 kHz, shape (n,).
+    overhear: an ear for one member: who they are, and what is done with each line; its `close`.
+    tracks: the recording of all members of this call; None: only the call's own goes on.
+    """
+
+    tts: TextToSpeech
+    music: Pcm
+    overhear: Callable[[Callable[[str, float], None]], "ClosableEar"]
+    tracks: Callable[[CallInHand], Tracks | None]
+
+
+class ClosableEar(Ear, Protocol):
+    def close(self) -> None: ...
+
+
+class Stage:
+    """One call's; the caller is in it from `open` to `close`.
+
+    Args:
+        on_line: told what caller and agent say: who, what, seconds since the call was answered.
+        on_member_failed: told of a leg that raised.
+    """
+
+    def __init__(
+        self,
+        call: CallInHand,
+        world: StageWorld,
+        *,
+        on_line: Callable[[str, str, float], None],
+        on_member_failed: Callable[[str, Exception], None],
+    ) -> None:
+        self._call, self._world, self._on_line = call, world, on_line
+        self.room = Room(on_member_failed=on_member_failed)
+        self._music: Playing | None = None
+        self._brief: Playing | None = None
+        self._ears: dict[str, ClosableEar] = {}
+        self._tracks: Tracks | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def open(self) -> None:
+        """Take the caller in; the call's recording goes on without losing a frame."""
+        self.room.add(CALLER, self._call.leg)
+        self.room.taps.append(self._record)
+        self._tracks = self._world.tracks(self._call)
+        if self._tracks is not None:
+            self.room.taps.append(self._tracks)
+        self._call.plane.add(self.room)
+
+    def close(self) -> None:
+        """Let everybody go; their legs are their owners'. Idempotent."""
+        self._call.plane.remove(self.room)
+        self.room.end("closed")
+        for ear in self._ears.values():
+            ear.close()
+        self._ears.clear()
+        if self._tracks is not None:
+            self._tracks.close()
+            self._tracks = None
+        for task in self._tasks:
+            task.cancel()
+
+    # --- the caller alone ---
+
+    def hold(self) -> None:
+        """Music for the caller, who hears nobody and is heard by nobody; idempotent."""
+        self.room.isolate(CALLER)
+        if self._music is None:
+            loop = Loop(self._world.music)
+            self._music = self.room.play(CALLER, loop, layer=Layer.MUSIC)
+
+    def announce(self, text: str) -> None:
+        """Tell the caller, over the music."""
+        self._speak(CALLER, text)
+
+    # --- the agent alone ---
+
+    def agent_comes(self, leg: AudioLeg) -> None:
+        """The agent hears us, and nobody else does; a leg they had before is replaced."""
+        self.agent_leaves()
+        self.room.add(AGENT, leg)
+
+    def agent_leaves(self) -> None:
+        """Idempotent."""
+        self.stop_brief()
+        if (ear := self._ears.pop(AGENT, None)) is not None:
+            ear.close()
+        if AGENT in self.room.members:
+            self.room.remove(AGENT)
+
+    def brief(self, text: str, on_ended: Callable[[], None]) -> None:
+        """Tell the agent, and nobody else."""
+        self._brief = self._speak(AGENT, text, on_ended)
+
+    def stop_brief(self) -> None:
+        brief, self._brief = self._brief, None
+        if brief is not None:
+            brief.stop()
+
+    # --- both ---
+
+    def join(self) -> None:
+        """Caller and agent hear each other, and nothing else."""
+        self._stop_music()
+        self.stop_brief()
+        self.room.bridge(CALLER, AGENT)
+        for name in (CALLER, AGENT):
+            self._overhear(name)
+
+    def hold_in_talk(self, *, held: bool) -> None:
+        """The agent puts the caller on hold, or takes them back."""
+        self.room.hold(CALLER, held)
+        if not held:
+            self._stop_music()
+        elif self._music is None:
+            self._music = self.room.play(CALLER, Loop(self._world.music), layer=Layer.MUSIC)
+
+    def mute_agent(self, *, muted: bool) -> None:
+        if AGENT in self.room.members:
+            self.room.mute(AGENT, muted)
+
+    # --- inside ---
+
+    def _record(self, said: Heard, sent: Heard) -> None:
+        self._call.recorder.write(said[CALLER], sent[CALLER])
+
+    def _stop_music(self) -> None:
+        music, self._music = self._music, None
+        if music is not None:
+            music.stop()
+
+    def _overhear(self, name: str) -> None:
+        if name not in self._ears:
+            ear = self._world.overhear(lambda text, at_s: self._on_line(name, text, at_s))
+            self._ears[name] = ear
+            self.room.overhear(name, ear)
+
+    def _speak(
+        self, listener: str, text: str, on_ended: Callable[[], None] | None = None
+    ) -> Playing:
+        reply = Reply()
+        task = asyncio.create_task(self._synthesise(text, reply), name="announcement")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return self.room.play(listener, reply, on_finished=on_ended)
+
+    async def _synthesise(self, text: str, reply: Reply) -> None:
+        try:
+            async for chunk in self._world.tts.synthesise(text):
+                reply.append(chunk)
+        except SpeechError:
+            log.exception("speech synthesis failed; the announcement is not heard")
+        finally:
+            reply.finish()

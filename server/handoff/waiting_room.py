@@ -1,0 +1,210 @@
+"""The queue and the agents at their desks, kept in step; offers reach the runs of the callers."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final, Protocol, assert_never
+from uuid import UUID
+
+from server.desk.presence import AgentDirectory, Presence
+from telephony.queue import CallQueue
+from telephony.queue_events import (
+    AgentAway,
+    AgentEngaged,
+    AgentReady,
+    AgentSignedIn,
+    AgentSignedOut,
+    AgentState,
+    AnnouncePosition,
+    CallerJoined,
+    CallerLeft,
+    GiveUp,
+    Offer,
+    OfferAccepted,
+    OfferCallback,
+    OfferDeclined,
+    OfferMissed,
+    QueueCommand,
+    QueueEvent,
+    ShowAgentState,
+    TalkEnded,
+    TimePassed,
+    WithdrawOffer,
+)
+from telephony.transfer_events import Recovery
+from voice.events import HandOff
+
+log = logging.getLogger(__name__)
+
+_UNTIL_SAID_S: Final = 86_400.0  # wrap-up ends when the desk says so; a day is never reached
+_ENGAGED: Final = frozenset({AgentState.OFFERED, AgentState.TALKING})
+
+
+class Waiting(Protocol):
+    """A caller's run, as the queue sees it."""
+
+    def picked(self, agent: str) -> None: ...
+
+    def withdrawn(self, agent: str) -> None: ...
+
+    def gave_up(self, reason: str, recovery: Recovery) -> None: ...
+
+    def position(self, position: int, estimated_wait_s: float | None) -> None: ...
+
+    def offer_callback(self) -> None: ...
+
+
+class PresenceLog(Protocol):
+    def presence_changed(self, agent: str, at: datetime, state: str, reason: str = "") -> None: ...
+
+
+class WaitingRoom:
+    """Use on the event loop; `tick` at least once a second.
+
+    Args:
+        queue: the machine.
+        directory: who is at their desk; its `on_presence` becomes ours.
+        presence_log: where every agent's day is written down.
+        wall: Unix time.
+    """
+
+    def __init__(
+        self,
+        queue: CallQueue,
+        directory: AgentDirectory,
+        presence_log: PresenceLog,
+        *,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.queue, self._directory, self._wall = queue, directory, wall
+        self._presence_log = presence_log
+        self._runs: dict[str, Waiting] = {}
+        directory.on_presence = self._presence_changed
+
+    def tick(self) -> None:
+        self._tell(TimePassed())
+
+    # --- what the runs of callers say -------------------------------------------------------------
+
+    def join(
+        self,
+        run: Waiting,
+        call_id: UUID,
+        handoff: HandOff,
+        *,
+        first: bool,
+        without: tuple[str, ...],
+    ) -> None:
+        """The caller waits for whoever is free, or waits again."""
+        self._runs[str(call_id)] = run
+        self._tell(
+            CallerJoined(
+                caller=str(call_id),
+                skill=handoff.skill,
+                first=first,
+                excluded=frozenset(without),
+            )
+        )
+
+    def leave(self, call_id: UUID, reason: str) -> None:
+        """The caller waits no longer; idempotent."""
+        self._tell(CallerLeft(caller=str(call_id), reason=reason))
+
+    def over(self, call_id: UUID) -> None:
+        """The hand-off is over: nothing more is told to its run."""
+        self.leave(call_id, "caller_hangup")
+        self._runs.pop(str(call_id), None)
+
+    def rung(self, agent: str, call_id: UUID) -> None:
+        """An agent is rung for this call, by the queue or because they were named."""
+        for each in self.queue.agents():
+            if each.agent == agent and (each.state, each.caller) != (
+                AgentState.OFFERED,
+                str(call_id),
+            ):
+                self._tell(AgentEngaged(agent=agent, caller=str(call_id)))
+
+    def answered(self, agent: str, call_id: UUID) -> None:
+        """They have the caller now."""
+        self._tell(OfferAccepted(agent=agent, caller=str(call_id)))
+
+    def turned_away(self, agent: str, call_id: UUID, *, declined: bool) -> None:
+        """They do not get the caller: they declined, or were not there."""
+        ended = OfferDeclined if declined else OfferMissed
+        self._tell(ended(agent=agent, caller=str(call_id)))
+
+    def talk_ended(self, agent: str, *, held_s: float) -> None:
+        self._tell(TalkEnded(agent=agent, held_s=held_s))
+
+    # --- the queue --------------------------------------------------------------------------------
+
+    def _tell(self, event: QueueEvent) -> None:
+        for command in self.queue.receive(event, self._wall()):
+            self._carry_out(command)
+
+    def _carry_out(self, command: QueueCommand) -> None:
+        if isinstance(command, ShowAgentState):
+            self._show(command)
+            return
+        run = self._runs.get(command.caller)
+        if run is None:
+            return
+        match command:
+            case Offer(agent=agent):
+                run.picked(agent)
+            case WithdrawOffer(agent=agent):
+                run.withdrawn(agent)
+            case GiveUp(reason=reason, recovery=recovery):
+                run.gave_up(reason.value, recovery)
+            case AnnouncePosition(position=position, estimated_wait_s=wait_s):
+                run.position(position, wait_s)
+            case OfferCallback():
+                run.offer_callback()
+            case _:
+                assert_never(command)
+
+    # --- the agents -------------------------------------------------------------------------------
+
+    def _presence_changed(self, agent: str, presence: Presence) -> None:
+        # Soon: what follows may ring the agent, which changes the directory that tells us.
+        asyncio.get_running_loop().call_soon(self._follow, agent)
+        reason = self._directory.get(agent).away_reason or ""
+        self._presence_log.presence_changed(
+            agent, datetime.now(UTC), presence.value, reason if presence is Presence.AWAY else ""
+        )
+
+    def _follow(self, agent: str) -> None:
+        state = self._directory.get(agent)
+        match state.presence:
+            case Presence.READY:
+                self._signed_in(agent)
+                self._tell(AgentReady(agent=agent))
+            case Presence.AWAY:
+                self._signed_in(agent)
+                self._tell(AgentAway(agent=agent, reason=state.away_reason or ""))
+            case Presence.OFFLINE:
+                self._tell(AgentSignedOut(agent=agent))
+            case Presence.RINGING | Presence.TALKING | Presence.WRAP_UP:
+                pass  # the queue knows these from the offers
+
+    def _signed_in(self, agent: str) -> None:
+        profile = self._directory.get(agent).profile
+        self._tell(
+            AgentSignedIn(
+                agent=agent,
+                skills=dict.fromkeys(profile.skills, 1),
+                languages=frozenset(profile.languages),
+                wrap_up_s=_UNTIL_SAID_S,
+            )
+        )
+
+    def _show(self, shown: ShowAgentState) -> None:
+        """Who did not answer is away until they say otherwise, on their desk too."""
+        if shown.state is AgentState.AWAY and shown.reason is not None:
+            state = self._directory.get(shown.agent)
+            if state.ready:
+                asyncio.get_running_loop().call_soon(
+                    self._directory.choose_away, shown.agent, shown.reason
+                )
