@@ -23,26 +23,14 @@ from server.handoff.in_hand import (
 )
 from server.observability import Metrics
 from server.records.calls import CallStart
-from telephony.leg import CallerInfo
-from tests.fakes.voice import FakeActions, FakeLeg, FakeStt, FakeTts
+from tests.fakes.incoming_leg import FakeIncomingLeg
+from tests.fakes.voice import FakeActions, FakeStt, FakeTts
 from voice.events import HandOff, HandOffEnded, KeyPressed, LegEnded, TurnRecord
 from voice.frames import FRAME_S, FRAME_SAMPLES
 from voice.plane import MediaPlane
 from voice.session import SessionOptions
 
 FLOW = load_flow(Path(__file__).parents[3] / "dialog" / "flows" / "orders.yaml")
-
-
-class IncomingLeg(FakeLeg):
-    info = CallerInfo(
-        call_id="c1", caller="+15550100", callee="desk", transport="sip/udp", peer="127.0.0.1:5060"
-    )
-
-    async def answer(self) -> None:
-        """Up at once."""
-
-    async def reject(self, status: int, *, retry_after_s: int | None = None) -> None:
-        raise AssertionError("this call is answered")
 
 
 class Nothing:
@@ -93,7 +81,7 @@ class ScriptedDesk:
 class World:
     def __init__(self, desk: HandOffDesk, folder: Path) -> None:
         self.now_s = 100.0
-        self.leg, self.records, self.actions = IncomingLeg(), KeptRecords(), FakeActions()
+        self.leg, self.records, self.actions = FakeIncomingLeg(), KeptRecords(), FakeActions()
         vad = SileroVad()
         self.plane = MediaPlane(vad)
         self.calls = Calls(
