@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from server.handoff.in_hand import CallInHand
+from server.recording import TrackRecorder
 from telephony.mixer import Ear, Heard, Room
 from telephony.program import Layer, Loop, Playing
 from voice.events import SpeechError
@@ -23,12 +24,10 @@ CALLER: Final = "caller"
 AGENT: Final = "agent"
 
 
-class Tracks(Protocol):
-    """Keeps every member of the room on a track of its own."""
-
-    def __call__(self, said: Heard, sent: Heard) -> None: ...
-
-    def close(self) -> None: ...
+class ClosableEar(Ear, Protocol):
+    def close(self) -> None:
+        """Hear nothing more; what was being said is still told."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,18 +35,14 @@ class StageWorld:
     """What every room of the server shares.
 
     music: for callers on hold, int16, 8 kHz, shape (n,).
-    overhear: an ear for one member: who they are, and what is done with each line; its `close`.
-    tracks: the recording of all members of this call; None: only the call's own goes on.
+    overhear: makes an ear for one member, told what is done with each line and when it began.
+    tracks: makes the recording of all members of a call; None: only the call's own goes on.
     """
 
     tts: TextToSpeech
     music: Pcm
-    overhear: Callable[[Callable[[str, float], None]], "ClosableEar"]
-    tracks: Callable[[CallInHand], Tracks | None]
-
-
-class ClosableEar(Ear, Protocol):
-    def close(self) -> None: ...
+    overhear: Callable[[Callable[[str, float], None]], ClosableEar]
+    tracks: Callable[[CallInHand], TrackRecorder | None]
 
 
 class Stage:
@@ -71,7 +66,7 @@ class Stage:
         self._music: Playing | None = None
         self._brief: Playing | None = None
         self._ears: dict[str, ClosableEar] = {}
-        self._tracks: Tracks | None = None
+        self._tracks: TrackRecorder | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def open(self) -> None:
@@ -80,7 +75,7 @@ class Stage:
         self.room.taps.append(self._record)
         self._tracks = self._world.tracks(self._call)
         if self._tracks is not None:
-            self.room.taps.append(self._tracks)
+            self.room.taps.append(self._tracks.tap)
         self._call.plane.add(self.room)
 
     def close(self) -> None:
@@ -158,7 +153,8 @@ class Stage:
     # --- inside ---
 
     def _record(self, said: Heard, sent: Heard) -> None:
-        self._call.recorder.write(said[CALLER], sent[CALLER])
+        if CALLER in said:
+            self._call.recorder.write(said[CALLER], sent[CALLER])
 
     def _stop_music(self) -> None:
         music, self._music = self._music, None
@@ -167,7 +163,10 @@ class Stage:
 
     def _overhear(self, name: str) -> None:
         if name not in self._ears:
-            ear = self._world.overhear(lambda text, at_s: self._on_line(name, text, at_s))
+            answered_at_s = self._call.answered_at_s
+            ear = self._world.overhear(
+                lambda text, began_s: self._on_line(name, text, began_s - answered_at_s)
+            )
             self._ears[name] = ear
             self.room.overhear(name, ear)
 
