@@ -18,10 +18,10 @@ from typing import Final, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from telephony.program import Layer, PlayerSource, Playing, Program
+from telephony.program import Layer, PlayerSource, Playing, Program, checked
 from telephony.routing import Gains, Routes
 from voice.comfort import LEVEL_DBFS, ComfortNoise
-from voice.frames import FRAME_SAMPLES, Pcm, silence
+from voice.frames import Pcm, silence
 from voice.ports import AudioLeg
 
 log = logging.getLogger(__name__)
@@ -219,8 +219,8 @@ class Room:
         """Play to one or several members, and to nobody else; see telephony/program.py.
 
         Args:
-            on_finished: called after the tick that sent the last of it; not when it was stopped or
-                replaced, nor when its listeners left.
+            on_finished: called after the tick that sent the last of it, or on which the source
+                raised; not when it was stopped or replaced, nor when its listeners left.
 
         Raises:
             LookupError: no such member.
@@ -238,7 +238,7 @@ class Room:
         """Take 20 ms from every member."""
         for member in tuple(self._members.values()):
             try:
-                frame = _checked(member.leg.receive_frame())
+                frame = checked(member.leg.receive_frame())
             except Exception as error:
                 self._fail(member, error)
                 continue
@@ -343,9 +343,3 @@ class Room:
             self._member(name)
         self._gains = None
         return self._routes
-
-
-def _checked(frame: Pcm) -> Pcm:
-    if frame.shape != (FRAME_SAMPLES,) or frame.dtype != np.int16:
-        raise ValueError(f"a frame is int16 of shape (160,), not {frame.dtype} {frame.shape}")
-    return frame

@@ -5,6 +5,7 @@ when it is the turn of all of them. Under speech a listener's music is lowered, 
 it. Music is one piece a listener: a new one replaces it.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import Final, Protocol
@@ -13,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voice.frames import FRAME_SAMPLES, Pcm
+
+log = logging.getLogger(__name__)
 
 Floats = NDArray[np.float32]
 
@@ -28,6 +31,17 @@ _FADE_OUT: Final = np.concatenate(
         np.zeros(FRAME_SAMPLES - _FADE_SAMPLES, dtype=np.float32),
     )
 )
+
+
+def checked(frame: Pcm) -> Pcm:
+    """The frame itself.
+
+    Raises:
+        ValueError: it is not int16 of shape (160,).
+    """
+    if frame.shape != (FRAME_SAMPLES,) or frame.dtype != np.int16:
+        raise ValueError(f"a frame is int16 of shape (160,), not {frame.dtype} {frame.shape}")
+    return frame
 
 
 class PlayerSource(Protocol):
@@ -97,8 +111,8 @@ class Layer(Enum):
 class Playing:
     """One thing being played or waiting for its turn; `stop` it at any time.
 
-    `finished` becomes true once it was played to its end; not when it was stopped or replaced, or
-    all its listeners left.
+    `finished` becomes true once it was played to its end, or its source raised: what follows is not
+    to wait for ever. Not when it was stopped or replaced, or all its listeners left.
     """
 
     def __init__(
@@ -127,12 +141,22 @@ class Playing:
         if self._stopping and not self._begun:
             self.listeners.clear()
             return None
-        frame, self._begun = self._source.pop(), True
+        self._begun = True
+        frame = self._popped()
         if self._stopping:
             self.listeners.clear()
             return None if frame is None else frame * _FADE_OUT
-        self.finished = self._source.drained
-        return None if frame is None else frame.astype(np.float32)
+        return frame
+
+    def _popped(self) -> Floats | None:
+        try:
+            frame = self._source.pop()
+            self.finished = not self._stopping and self._source.drained
+            return None if frame is None else checked(frame).astype(np.float32)
+        except Exception:
+            log.exception("what was played into a room failed, and counts as finished")
+            self.finished = not self._stopping
+            return None
 
     def tell_finished(self) -> None:
         if self._on_finished is not None:

@@ -224,23 +224,24 @@ class Overhearing:
                 log.exception("a line that was overheard is lost")
 
 
-def _frames(pcm: Pcm) -> NDArray[np.int32]:
-    """Whole frames of it, shape (n, 160)."""
-    whole = len(pcm) // FRAME_SAMPLES * FRAME_SAMPLES
-    return pcm[:whole].reshape(-1, FRAME_SAMPLES).astype(np.int32)
+def _levels(pcm: Pcm) -> NDArray[np.int32]:
+    """The peak of each of its whole frames, shape (n,); two passes over int16, 50 µs for 15 s."""
+    frames = pcm[: len(pcm) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
+    highest, lowest = frames.max(axis=1), frames.min(axis=1)
+    return np.maximum(highest.astype(np.int32), -lowest.astype(np.int32))
 
 
 def _sounds(pcm: Pcm) -> NDArray[np.bool_]:
     """Which of its frames are more than the room."""
-    peaks = np.abs(_frames(pcm)).max(axis=1, initial=0)
-    return peaks > max(float(peaks.max(initial=0)) * _SOUND_SHARE, _SOUND_LEVEL)
+    levels = _levels(pcm)
+    return levels > max(float(levels.max(initial=0)) * _SOUND_SHARE, _SOUND_LEVEL)
 
 
 def _quietest(pcm: Pcm) -> int:
     """The sample in its second half, but not near its end, around which it is quietest."""
-    power = (_frames(pcm).astype(np.float64) ** 2).sum(axis=1)
-    first = len(power) // 2
-    end = len(power) - round(_CUT_MARGIN_S / FRAME_S)
-    around = np.convolve(power[first:end], np.ones(_CUT_WIDTH), mode="valid")
+    levels = _levels(pcm)
+    first = len(levels) // 2
+    end = len(levels) - round(_CUT_MARGIN_S / FRAME_S)
+    around = np.convolve(levels[first:end], np.ones(_CUT_WIDTH), mode="valid")
     quietest = len(around) - 1 - int(np.argmin(around[::-1]))  # the latest of equals
     return (first + quietest + _CUT_WIDTH // 2) * FRAME_SAMPLES

@@ -101,6 +101,33 @@ def test_a_follower_that_raises_does_not_end_the_room():
     assert world.heard("agent") == {"music"}
 
 
+class BrokenSource:
+    """Gives one frame, then what it is told to: an error, or a frame of another shape."""
+
+    drained = False
+
+    def __init__(self, breaks_with: Pcm | None) -> None:
+        self._frames = [tone(TONES_HZ["brief"]), breaks_with]
+
+    def pop(self) -> Pcm:
+        frame = self._frames.pop(0)
+        if frame is None:
+            raise RuntimeError("scripted failure")
+        return frame
+
+
+@pytest.mark.parametrize("breaks_with", [None, np.zeros(80, dtype=np.int16)])
+def test_a_source_that_breaks_counts_as_finished_and_the_room_goes_on(breaks_with: Pcm | None):
+    world, finished = ToneRoom("agent"), list[bool]()
+    broken = BrokenSource(breaks_with)
+    world.room.play("agent", broken, on_finished=lambda: finished.append(True))
+    world.room.play("agent", clip("music", 1))
+    assert world.heard("agent") == {"brief"}
+    assert world.heard("agent") == set()
+    assert world.heard("agent") == {"music"}
+    assert finished == [True]
+
+
 def test_speech_that_grows_while_it_plays_is_waited_for():
     world, finished = ToneRoom("agent"), list[bool]()
     reply = Reply()
@@ -137,13 +164,15 @@ def test_music_is_lowered_for_who_is_spoken_to_only():
 
 
 def test_music_changes_its_level_without_a_step():
-    world = on_hold()
+    world = ToneRoom("caller")
+    steady = np.full(FRAME_SAMPLES, AMPLITUDE, dtype=np.int16)
+    world.room.play("caller", Loop(steady), layer=Layer.MUSIC)
     world.tick(5)
-    world.room.play("caller", Clip(np.ones(40 * FRAME_SAMPLES, dtype=np.int16)))
+    world.room.play("caller", Clip(np.zeros(40 * FRAME_SAMPLES, dtype=np.int16)))
     world.tick(100)
     heard = np.concatenate(world.legs["caller"].sent).astype(int)
-    steepest = np.abs(np.diff(tone(TONES_HZ["music"], 5).astype(int))).max()
-    assert np.abs(np.diff(heard)).max() <= 1.05 * steepest
+    assert heard.min() == pytest.approx(0.16 * AMPLITUDE, abs=1)
+    assert np.abs(np.diff(heard)).max() <= 0.001 * AMPLITUDE
 
 
 def test_new_music_replaces_the_old():
