@@ -1,0 +1,45 @@
+"""What desks and supervisors see of the queue: plain facts, for whoever shows them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from telephony.queue_agents import Agent
+from telephony.queue_events import AgentState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentView:
+    """An agent who is signed in."""
+
+    agent: str
+    state: AgentState
+    reason: str | None  # why they are away
+    since_s: float  # Unix time
+    caller: str | None
+    skills: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerView:
+    """A caller in the queue."""
+
+    caller: str
+    queue: str
+    skill: str | None
+    position: int | None  # None: not waiting
+    waited_s: float
+    estimated_wait_s: float | None
+    agent: str | None  # offered to, or talking to
+    callback: bool
+
+
+def view_of(agent: Agent) -> AgentView:
+    """The agent as they are now."""
+    return AgentView(
+        agent=agent.id,
+        state=agent.state,
+        reason=agent.reason,
+        since_s=agent.since_s,
+        caller=agent.caller,
+        skills=agent.skills,
+    )
