@@ -27,6 +27,7 @@ from server.handoff.in_hand import (
 )
 from server.handoff.story import CallStory
 from server.journal import CallJournal
+from server.live_calls import LiveCall, LiveCalls, TappedRecorder
 from server.observability import Metrics, session_id
 from server.recording import NoRecorder, StereoRecorder
 from server.records.calls import CallStart
@@ -95,6 +96,7 @@ class Calls:
         self._services, self._limit, self._retry_after_s = services, limit, retry_after_s
         self._options, self._clock = options, clock
         self._tasks: dict[asyncio.Task[None], Callable[[str], None]] = {}  # each with its end
+        self.live = LiveCalls()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="recordings")
         self._draining = False
 
@@ -162,6 +164,7 @@ class Calls:
         finally:
             self._services.metrics.calls_active.dec()
             self._services.metrics.calls.labels(reason.partition(":")[0]).inc()
+            self.live.remove(call_id)
             recorder.close()
             records.call_ended(
                 call_id,
@@ -188,20 +191,20 @@ class Calls:
         journal = CallJournal(
             call_id, store=shared.records, metrics=shared.metrics, feed=shared.feed
         )
-        return _Call(
-            dialog=DialogPort(dialog),
-            in_hand=CallInHand(
-                call_id=call_id,
-                leg=leg,
-                info=leg.info,
-                plane=shared.plane,
-                recorder=recorder,
-                story=CallStory(journal=journal, actions=shared.actions),
-                standing=lambda: dialog.standing,
-                started_at=started_at,
-                answered_at_s=self._clock(),
-            ),
+        tapped = TappedRecorder(recorder)
+        in_hand = CallInHand(
+            call_id=call_id,
+            leg=leg,
+            info=leg.info,
+            plane=shared.plane,
+            recorder=tapped,
+            story=CallStory(journal=journal, actions=shared.actions),
+            standing=lambda: dialog.standing,
+            started_at=started_at,
+            answered_at_s=self._clock(),
         )
+        self.live.add(LiveCall(in_hand=in_hand, tapped=tapped))
+        return _Call(dialog=DialogPort(dialog), in_hand=in_hand)
 
     async def _attend(self, call: "_Call") -> str:
         """Converse, hand the caller to people and converse again, until the call ends."""

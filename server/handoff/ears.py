@@ -1,4 +1,4 @@
-"""An ear of a room with everything it needs: a detector of its own, and an end that loses nothing."""
+"""An ear of a room, with a detector of its own and an end that loses nothing."""
 
 import asyncio
 from collections.abc import Callable

@@ -155,11 +155,6 @@ class TransferRun:
     def picked(self, agent: str) -> None:
         self.tell(TargetPicked(target=agent))
 
-    def withdrawn(self, agent: str) -> None:
-        """The queue takes the agent back, who signed out for instance."""
-        if agent == self._target and not self._joined:
-            self.tell(TargetFailed(reason="withdrawn"))
-
     def gave_up(self, reason: str, recovery: Recovery) -> None:
         self.tell(QueueGaveUp(reason=reason, recovery=recovery))
 

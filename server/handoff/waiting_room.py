@@ -31,7 +31,6 @@ from telephony.queue_events import (
     ShowAgentState,
     TalkEnded,
     TimePassed,
-    WithdrawOffer,
 )
 from telephony.transfer_events import Recovery
 from voice.events import HandOff
@@ -46,8 +45,6 @@ class Waiting(Protocol):
     """A caller's run, as the queue sees it."""
 
     def picked(self, agent: str) -> None: ...
-
-    def withdrawn(self, agent: str) -> None: ...
 
     def gave_up(self, reason: str, recovery: Recovery) -> None: ...
 
@@ -154,8 +151,6 @@ class WaitingRoom:
         match command:
             case Offer(agent=agent):
                 run.picked(agent)
-            case WithdrawOffer(agent=agent):
-                run.withdrawn(agent)
             case GiveUp(reason=reason, recovery=recovery):
                 run.gave_up(reason.value, recovery)
             case AnnouncePosition(position=position, estimated_wait_s=wait_s):

@@ -1,0 +1,70 @@
+"""The calls that are up, for those who look on: supervisors, and whoever counts."""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+from uuid import UUID
+
+from server.handoff.in_hand import CallInHand
+from voice.frames import Pcm
+from voice.ports import Recorder
+
+log = logging.getLogger(__name__)
+
+Tap: TypeAlias = Callable[[Pcm, Pcm], None]
+"""Told 20 ms of the caller, and of what they were sent, each of shape (160,); never blocks."""
+
+
+class TappedRecorder:
+    """A call's recorder that others may listen at. A tap that raises is removed."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._taps: list[Tap] = []
+
+    def add(self, tap: Tap) -> None:
+        self._taps.append(tap)
+
+    def remove(self, tap: Tap) -> None:
+        """Idempotent."""
+        if tap in self._taps:
+            self._taps.remove(tap)
+
+    def write(self, caller: Pcm, ours: Pcm) -> None:
+        """See voice.ports.Recorder."""
+        self._recorder.write(caller, ours)
+        for tap in tuple(self._taps):
+            try:
+                tap(caller, ours)
+            except Exception:
+                log.exception("a tap of a call failed and was removed")
+                self.remove(tap)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveCall:
+    """One call that is up; `tapped` is where it can be listened to."""
+
+    in_hand: CallInHand
+    tapped: TappedRecorder
+
+
+class LiveCalls:
+    """By call id, in the order of their answering."""
+
+    def __init__(self) -> None:
+        self._calls: dict[UUID, LiveCall] = {}
+
+    def add(self, call: LiveCall) -> None:
+        self._calls[call.in_hand.call_id] = call
+
+    def remove(self, call_id: UUID) -> None:
+        """Idempotent."""
+        self._calls.pop(call_id, None)
+
+    def get(self, call_id: UUID) -> LiveCall | None:
+        return self._calls.get(call_id)
+
+    def __iter__(self) -> Iterator[LiveCall]:
+        return iter(tuple(self._calls.values()))
