@@ -1,4 +1,4 @@
-"""The states of a call that came in, and what leads from one to the next."""
+"""The states of a call, of either direction, and what leads from one to the next."""
 
 from enum import Enum
 from types import MappingProxyType
@@ -6,6 +6,8 @@ from typing import Final
 
 
 class CallState(Enum):
+    CALLING = "calling"  # our INVITE is under way, or the far end rings
+    CANCELLING = "cancelling"  # hung up by us before anybody answered
     OFFERED = "offered"  # the caller waits, perhaps hears ringing
     ACCEPTED = "accepted"  # 200 sent, ACK not seen
     CONFIRMED = "confirmed"  # up
@@ -15,6 +17,8 @@ class CallState(Enum):
 
 
 class CallEvent(Enum):
+    ANSWERED = "2xx received"
+    REFUSED = "refusal received, or nothing in time"
     ANSWER = "answer"
     REFUSE = "refuse"
     HANG_UP = "hang up"
@@ -30,6 +34,12 @@ _E = CallEvent
 
 TRANSITIONS: Final[MappingProxyType[CallState, dict[CallEvent, CallState]]] = MappingProxyType(
     {
+        _S.CALLING: {
+            _E.ANSWERED: _S.CONFIRMED,
+            _E.REFUSED: _S.ENDED,
+            _E.HANG_UP: _S.CANCELLING,
+        },
+        _S.CANCELLING: {_E.ANSWERED: _S.ENDING, _E.REFUSED: _S.ENDED},  # the answer was faster
         _S.OFFERED: {
             _E.ANSWER: _S.ACCEPTED,
             _E.REFUSE: _S.ENDED,
@@ -43,7 +53,7 @@ TRANSITIONS: Final[MappingProxyType[CallState, dict[CallEvent, CallState]]] = Ma
             _E.BYE: _S.ENDED,
         },
         _S.CONFIRMED: {
-            _E.NO_ACK: _S.ENDING,  # of a re-INVITE
+            _E.NO_ACK: _S.ENDING,  # of a re-INVITE of theirs, or no answer to one of ours
             _E.HANG_UP: _S.ENDING,
             _E.BYE: _S.ENDED,
         },

@@ -10,27 +10,42 @@ import secrets
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
+from ipaddress import ip_address
 from typing import Final, assert_never, cast
 
-from telephony.sip.errors import LocalProtocolError
+from telephony.leg import LegRefusedError
+from telephony.sip.commands import CallCommand, DeclineRefer
+from telephony.sip.errors import LocalProtocolError, MalformedValueError
+from telephony.sip.headers import NameAddress
 from telephony.sip.incoming_call import IncomingCall
+from telephony.sip.live_call import LiveCall
+from telephony.sip.outgoing_call import DialOptions, OutgoingCall
 from telephony.sip.outputs import (
     Address,
     CallClosed,
     CallEnded,
     CallEstablished,
     CallOffered,
+    CallOutput,
+    CallRinging,
     DialogId,
     KeySignalled,
     MediaChanged,
     Output,
+    ReferProgressed,
+    ReferReceived,
+    RenegotiationEnded,
     Transmit,
 )
+from telephony.sip.placed_call import Dial
+from telephony.sip.referral import ReferRequest
+from telephony.sip.registrar import Binding, Registrar
 from telephony.sip.statistics import EndpointStatistics
+from telephony.sip.uri import bracketed, parse_uri
 from telephony.sip.user_agent import UserAgent
 
-__all__ = ["EndpointStatistics", "IncomingCall", "SipEndpoint"]
+__all__ = ["EndpointStatistics", "IncomingCall", "OutgoingCall", "SipEndpoint"]
 
 CLOSING_RETRY_S: Final = 5  # Retry-After while the server goes down: another one will be up by then
 _TOKEN_BYTES: Final = 8  # §19.3 asks for 32 random bits in a tag at least
@@ -40,8 +55,13 @@ _PEERS_REMEMBERED: Final = 1024  # addresses whose route was looked up
 log = logging.getLogger(__name__)
 
 
+def new_token() -> str:
+    """Text that never repeats and nobody can guess."""
+    return secrets.token_hex(_TOKEN_BYTES)
+
+
 class SipEndpoint(asyncio.DatagramProtocol):
-    """Receives calls over UDP. Made by `open`.
+    """Receives and makes calls over UDP. Made by `open`.
 
     Attributes:
         statistics: counts, live.
@@ -54,16 +74,18 @@ class SipEndpoint(asyncio.DatagramProtocol):
         advertised_host: str | None,
         user_agent: str,
         allow_call: Callable[[], int | None],
+        registrar: Registrar | None,
     ) -> None:
         self._core = UserAgent(
-            token=lambda: secrets.token_hex(_TOKEN_BYTES), admit=self._admit, user_agent=user_agent
+            token=new_token, admit=self._admit, user_agent=user_agent, registrar=registrar
         )
+        self._registrar = registrar
         self.statistics: EndpointStatistics = self._core.statistics
         self._on_call = on_call
         self._allow_call = allow_call
         self._advertised_host = advertised_host
         self._loop = asyncio.get_running_loop()
-        self._calls: dict[DialogId, IncomingCall] = {}
+        self._calls: dict[DialogId, LiveCall] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._bound: Address = ("", 0)
@@ -81,6 +103,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
         advertised_host: str | None = None,
         user_agent: str = "frontdesk",
         allow_call: Callable[[], int | None] = lambda: None,
+        registrar: Registrar | None = None,
     ) -> "SipEndpoint":
         """Bind and start receiving calls.
 
@@ -94,6 +117,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
             user_agent: the product name in Server fields.
             allow_call: asked before each new call: None admits it; a number refuses it with 503
                 and that many seconds of Retry-After. It must return at once.
+            registrar: serves REGISTER; None: phones cannot register.
 
         Raises:
             OSError: the address cannot be bound.
@@ -103,6 +127,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
             advertised_host=advertised_host,
             user_agent=user_agent,
             allow_call=allow_call,
+            registrar=registrar,
         )
         await endpoint._loop.create_datagram_endpoint(lambda: endpoint, local_addr=(host, port))
         return endpoint
@@ -114,8 +139,64 @@ class SipEndpoint(asyncio.DatagramProtocol):
 
     @property
     def call_count(self) -> int:
-        """Calls that are offered, up, or on their way out."""
+        """Calls that are offered or under way, up, or on their way out."""
         return len(self._calls)
+
+    def contacts(self, user: str) -> tuple[Binding, ...]:
+        """Where the user's phones are, latest registration first."""
+        if self._registrar is None:
+            return ()
+        return self._registrar.contacts(user, self._loop.time())
+
+    async def dial(self, options: DialOptions) -> OutgoingCall:
+        """Call somebody; set the call's callbacks before anything else is awaited.
+
+        A target or proxy given by name is looked up as an address, without NAPTR and SRV.
+
+        Raises:
+            MalformedValueError: the target or the caller is no sip URI.
+            LocalProtocolError: a header field is none, or the endpoint is closed.
+            OSError: a name has no address.
+        """
+        target = parse_uri(options.target)
+        if not target.is_sip:
+            raise MalformedValueError(f"cannot dial {target.scheme}", status=416)
+        destination = await self._resolve(options.reach or options.proxy or target.address)
+        if self._transport is None or self._is_closing:
+            raise LocalProtocolError("the endpoint is closed")
+        local = (self._local_host_towards(destination[0]), self._bound[1])
+        caller = f"sip:frontdesk@{bracketed(local[0])}:{local[1]}"
+        proxy = None if options.proxy is None else _route(destination)
+        dial = Dial(
+            target=target,
+            caller=NameAddress(
+                uri=parse_uri(options.from_uri or caller), display_name=options.from_name
+            ),
+            destination=destination,
+            local=local,
+            media_host=options.media_host or local[0],
+            media_port=options.media_port,
+            routes=() if proxy is None else (proxy,),
+            through=options.reach is not None,
+            fields=options.headers,
+            credentials=options.credentials,
+        )
+        dialog_id, outputs = self._core.dial(dial, self._loop.time())
+        peer = f"{destination[0]}:{destination[1]}"
+        call = OutgoingCall(self, dialog_id, target=options.target, peer=peer, local_host=local[0])
+        self._calls[dialog_id] = call
+        log.info("calling", extra={"call_id": call.call_id, "peer": peer})
+        self._carry_out(outputs)
+        return call
+
+    async def _resolve(self, address: Address) -> Address:
+        host, port = address
+        try:
+            return str(ip_address(host)), port
+        except ValueError:
+            family = socket.AF_INET6 if ":" in self._bound[0] else socket.AF_INET
+            found = await self._loop.getaddrinfo(host, port, family=family, type=socket.SOCK_DGRAM)
+            return str(found[0][4][0]), port
 
     async def close(self, *, timeout_s: float = 2.0) -> None:
         """Refuse new calls, hang up the live ones, wait for them at most `timeout_s`, unbind.
@@ -162,7 +243,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
         self._calls.clear()
         self._is_unbound.set()
 
-    # --- incoming_call.CallControl --------------------------------------------------------------
+    # --- live_call.CallControl ------------------------------------------------------------------
 
     def ring(self, dialog_id: DialogId) -> None:
         self._carry_out(self._core.ring(dialog_id, self._loop.time()))
@@ -177,6 +258,12 @@ class SipEndpoint(asyncio.DatagramProtocol):
 
     def hang_up(self, dialog_id: DialogId) -> None:
         self._carry_out(self._core.hang_up(dialog_id, self._loop.time()))
+
+    def obey(self, dialog_id: DialogId, command: CallCommand) -> None:
+        self._carry_out(self._core.obey(dialog_id, command, self._loop.time()))
+
+    def dialog_of(self, dialog_id: DialogId) -> DialogId | None:
+        return self._core.dialog_of(dialog_id)
 
     # --- inside ---------------------------------------------------------------------------------
 
@@ -194,33 +281,48 @@ class SipEndpoint(asyncio.DatagramProtocol):
         elif (call := self._calls.get(output.dialog_id)) is not None:
             self._tell(call, output)
 
-    def _tell(
-        self,
-        call: IncomingCall,
-        output: CallEstablished | MediaChanged | KeySignalled | CallEnded | CallClosed,
-    ) -> None:
+    def _tell(self, call: LiveCall, output: CallOutput) -> None:
         match output:
+            case CallRinging():
+                call.note_ringing()
             case CallEstablished():
                 call.note_established(output.agreement)
             case MediaChanged():
                 call.note_media_changed(output.agreement)
+            case RenegotiationEnded():
+                call.note_renegotiated(output.status)
             case KeySignalled():
                 call.note_key(output.key)
+            case ReferReceived():
+                self._take_refer(call, output)
+            case ReferProgressed():
+                call.note_referral(output.referral, output.status, is_final=output.is_final)
             case CallEnded():
                 log.info("call ended", extra={"call_id": call.call_id, "reason": output.reason})
-                call.note_ended(output.reason, output.error)
+                call.note_ended(output.reason, _error(output))
             case CallClosed():
                 del self._calls[output.dialog_id]
                 call.note_closed()
             case _:
                 assert_never(output)
 
+    def _take_refer(self, call: LiveCall, received: ReferReceived) -> None:
+        obey = partial(self.obey, received.dialog_id)
+        try:
+            request = ReferRequest(obey, received)
+        except MalformedValueError as error:
+            log.info("REFER not understood", extra={"call_id": call.call_id, "error": str(error)})
+            obey(DeclineRefer(referral=received.referral, status=400))
+        else:
+            call.note_refer(request)
+
     def _offer(self, offered: CallOffered) -> None:
         call = IncomingCall(self, offered)
         self._calls[offered.dialog_id] = call
         log.info("call offered", extra={"call_id": call.call_id, "peer": call.peer})
+        take = self._on_call if offered.replaces is None else self._calls[offered.replaces].replace
         try:
-            self._on_call(call)
+            take(call)
         except Exception:
             log.exception("on_call failed", extra={"call_id": call.call_id})
             with suppress(LocalProtocolError):  # it had got as far as an answer
@@ -262,3 +364,15 @@ class SipEndpoint(asyncio.DatagramProtocol):
             except OSError:
                 return self._bound[0]
             return probe.getsockname()[0]
+
+
+def _route(proxy: Address) -> NameAddress:
+    host, port = proxy
+    return NameAddress(uri=parse_uri(f"sip:{bracketed(host)}:{port};lr"))
+
+
+def _error(ended: CallEnded) -> Exception | None:
+    """What whoever waits for the call to get up is told."""
+    if ended.error is not None or ended.status is None:
+        return ended.error
+    return LegRefusedError(ended.status, ended.phrase)

@@ -9,6 +9,7 @@ SipError
     │   └── UnanswerableMessageError  nothing to answer, or nobody: silence
     ├── MalformedSdpError         a body that is no session description (400)
     ├── NoCommonCodecError        a description with nothing we can speak (488)
+    ├── RequestRefusedError       a request of ours was turned down, with this status
     └── DialogError               a request that does not fit its dialog (481, 491, 500)
 """
 
@@ -74,6 +75,14 @@ class NoCommonCodecError(RemoteProtocolError):
 
     def __init__(self, explanation: str) -> None:
         super().__init__(explanation, status=488)
+
+
+class RequestRefusedError(RemoteProtocolError):
+    """The far end turned down what we asked of it within a call; the call goes on.
+
+    Attributes:
+        status: what it was turned down with.
+    """
 
 
 class DialogError(RemoteProtocolError):

@@ -9,7 +9,7 @@ class Direction(StrEnum):
     """Who sends, as seen from this side."""
 
     SENDRECV = "sendrecv"  # both
-    SENDONLY = "sendonly"  # only we do
+    SENDONLY = "sendonly"  # only we do: the peer is on hold
     RECVONLY = "recvonly"  # only the peer does: we are on hold
     INACTIVE = "inactive"  # nobody
 
@@ -23,6 +23,13 @@ class Direction(StrEnum):
                 return Direction.SENDONLY
             case _:
                 return self
+
+    def limited_to(self, other: "Direction") -> "Direction":
+        """What both directions allow."""
+        sends, receives = self.sends and other.sends, self.receives and other.receives
+        if sends:
+            return Direction.SENDRECV if receives else Direction.SENDONLY
+        return Direction.RECVONLY if receives else Direction.INACTIVE
 
     @property
     def without_sending(self) -> "Direction":

@@ -1,7 +1,9 @@
 """Our side of a call's offers and answers, from one edition of our description to the next."""
 
+from dataclasses import replace
+
 from telephony.sip.errors import MalformedSdpError
-from telephony.sip.media import MediaAgreement
+from telephony.sip.media import Direction, MediaAgreement
 from telephony.sip.message import Request
 from telephony.sip.offer_answer import LocalMedia, accept_answer, answer_offer, make_offer
 from telephony.sip.screening import SDP_TYPE
@@ -14,6 +16,15 @@ class Negotiation:
     def __init__(self, local_host: str, local_port: int, session_id: str) -> None:
         self._local = LocalMedia(host=local_host, port=local_port, session_id=session_id)
         self._last: SessionDescription | None = None
+
+    @property
+    def direction(self) -> Direction:
+        """What we want."""
+        return self._local.direction
+
+    @direction.setter
+    def direction(self, wanted: Direction) -> None:
+        self._local = replace(self._local, direction=wanted)
 
     def answer(self, offer: SessionDescription) -> tuple[MediaAgreement, SessionDescription]:
         """Agree with an offer.
@@ -30,22 +41,23 @@ class Negotiation:
 
     def offer(self) -> SessionDescription:
         """Our own offer, with all we can do."""
-        description = make_offer(self._local)
-        if self._last is not None and description != self._last:
+        last = self._last
+        description = make_offer(self._local, last)
+        if last is not None and description != last:
             self._local = self._local.next_version
-            description = make_offer(self._local)
+            description = make_offer(self._local, last)
         self._last = description
         return description
 
     def settle(self, offer: SessionDescription, body: bytes) -> MediaAgreement:
-        """What the answer in an ACK makes of our offer.
+        """What the answer, in an ACK or a 2xx, makes of our offer.
 
         Raises:
             MalformedSdpError: there is no answer, or none that fits.
             NoCommonCodecError: it refuses the stream.
         """
         if not body:
-            raise MalformedSdpError("the ACK has no answer")
+            raise MalformedSdpError("there is no answer to our offer")
         return accept_answer(offer, parse_sdp(body))
 
 

@@ -31,6 +31,7 @@ class LocalMedia:
     port: int
     session_id: str  # decimal, constant for the call
     version: int = 1  # RFC 3264 §8: one more for each changed description
+    direction: Direction = Direction.SENDRECV  # what we want, whatever the peer allows
 
     @property
     def next_version(self) -> "LocalMedia":
@@ -67,7 +68,7 @@ def answer_offer(
         NoCommonCodecError: no audio stream has a codec of ours.
     """
     choice = _choose(offer)
-    agreement = _agreement(offer, choice)
+    agreement = _agreement(offer, choice, local.direction)
     media = tuple(
         _own_stream(choice, agreement.direction, local)
         if index == choice.index
@@ -77,8 +78,12 @@ def answer_offer(
     return agreement, _description(local, media, times=offer.times or ("0 0",))
 
 
-def make_offer(local: LocalMedia, direction: Direction = Direction.SENDRECV) -> SessionDescription:
-    """Our own offer, for an INVITE that had none (RFC 3261 §13.2.1)."""
+def make_offer(local: LocalMedia, last: SessionDescription | None = None) -> SessionDescription:
+    """Our own offer, with all we can do.
+
+    Args:
+        last: our description before, whose other streams keep their places (RFC 3264 §8).
+    """
     payload_types = ((0, "PCMU"), (8, "PCMA"), (OFFERED_EVENT_TYPE, "telephone-event"))
     attributes: list[Attribute] = [
         ("rtpmap", f"{payload_type} {name}/{_RATE_HZ}") for payload_type, name in payload_types
@@ -89,9 +94,10 @@ def make_offer(local: LocalMedia, direction: Direction = Direction.SENDRECV) -> 
         port=local.port,
         protocol=_PROTOCOL,
         formats=tuple(str(payload_type) for payload_type, _ in payload_types),
-        attributes=(*attributes, (direction.value, None)),
+        attributes=(*attributes, (local.direction.value, None)),
     )
-    return _description(local, (media,), times=("0 0",))
+    streams = (media,) if last is None else _in_place(media, last.media)
+    return _description(local, streams, times=("0 0",))
 
 
 def accept_answer(offer: SessionDescription, answer: SessionDescription) -> MediaAgreement:
@@ -103,7 +109,8 @@ def accept_answer(offer: SessionDescription, answer: SessionDescription) -> Medi
     """
     if len(answer.media) != len(offer.media):
         raise MalformedSdpError("the answer has another number of m= lines than the offer")
-    return _agreement(answer, _choose(answer))
+    choice = _choose(answer)
+    return _agreement(answer, choice, offer.direction_of(offer.media[choice.index]))
 
 
 def _choose(description: SessionDescription) -> _Choice:
@@ -150,10 +157,10 @@ def _event_payload_type(media: MediaDescription) -> int | None:
     return None
 
 
-def _agreement(theirs: SessionDescription, choice: _Choice) -> MediaAgreement:
+def _agreement(theirs: SessionDescription, choice: _Choice, wanted: Direction) -> MediaAgreement:
     host = theirs.host_of(choice.media)
     assert host is not None  # _is_usable demands one
-    direction = theirs.direction_of(choice.media).reversed
+    direction = theirs.direction_of(choice.media).reversed.limited_to(wanted)
     if host in _UNSET_HOSTS:
         direction = direction.without_sending
     return MediaAgreement(
@@ -182,6 +189,12 @@ def _own_stream(choice: _Choice, direction: Direction, local: LocalMedia) -> Med
         formats=tuple(formats),
         attributes=tuple(attributes),
     )
+
+
+def _in_place(
+    stream: MediaDescription, last: tuple[MediaDescription, ...]
+) -> tuple[MediaDescription, ...]:
+    return tuple(stream if media.port else media for media in last)
 
 
 def _refused(media: MediaDescription) -> MediaDescription:

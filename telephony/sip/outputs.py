@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from telephony.sip.errors import RemoteProtocolError
+from telephony.sip.headers import NameAddress
 from telephony.sip.media import MediaAgreement
 from telephony.sip.message import Request
 from telephony.sip.sdp import SessionDescription
@@ -14,7 +15,11 @@ Address: TypeAlias = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class DialogId:
-    """Names a dialog, and with it a call, for ever (RFC 3261 §12)."""
+    """Names a dialog, and with it a call, for ever (RFC 3261 §12).
+
+    A call of ours goes by the id it has when it is dialled, without a remote tag, although its
+    dialog gets one from whoever answers.
+    """
 
     call_id: str
     local_tag: str
@@ -38,11 +43,20 @@ class CallOffered:
     offer: SessionDescription | None
     peer: Address
     local_host: str
+    replaces: DialogId | None = None  # the call of ours whose place it wants to take (RFC 3891)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRinging:
+    """Whom we call is being alerted; said again with each 18x response."""
+
+    dialog_id: DialogId
+    status: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallEstablished:
-    """The caller acknowledged our 200: both sides know what they agreed on."""
+    """The call is up: both sides know what they agreed on."""
 
     dialog_id: DialogId
     agreement: MediaAgreement
@@ -50,10 +64,18 @@ class CallEstablished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaChanged:
-    """The caller renegotiated the stream."""
+    """The stream was renegotiated, by either side."""
 
     dialog_id: DialogId
     agreement: MediaAgreement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenegotiationEnded:
+    """A Renegotiate of ours is through: 200, or the status that refused it."""
+
+    dialog_id: DialogId
+    status: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +87,38 @@ class KeySignalled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReferReceived:
+    """The far end asks us to call somebody; AcceptRefer or DeclineRefer answers it (RFC 3515)."""
+
+    dialog_id: DialogId
+    referral: int
+    refer_to: NameAddress
+    referred_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferProgressed:
+    """What became of a REFER of ours so far.
+
+    status: 202 when the far end takes it on, another refusal of the REFER itself, or what a NOTIFY
+    reports; 408: nothing more was heard in time; 481: the call ended first.
+    """
+
+    dialog_id: DialogId
+    referral: int
+    status: int
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallEnded:
     """The call is over for its user, once per call; its dialog may still be closing."""
 
     dialog_id: DialogId
-    reason: str  # caller_hangup, cancelled, no_ack, server_hangup
-    error: RemoteProtocolError | None = None  # what the caller did to make us hang up
+    reason: str  # caller_hangup, cancelled, no_ack, server_hangup, refused, unreachable, lost
+    error: RemoteProtocolError | None = None  # what the far end did to make us hang up
+    status: int | None = None  # of the refusal of a call of ours
+    phrase: str = ""  # of the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +128,17 @@ class CallClosed:
     dialog_id: DialogId
 
 
-Output: TypeAlias = (
-    Transmit | CallOffered | CallEstablished | MediaChanged | KeySignalled | CallEnded | CallClosed
+CallOutput: TypeAlias = (
+    CallRinging
+    | CallEstablished
+    | MediaChanged
+    | RenegotiationEnded
+    | KeySignalled
+    | ReferReceived
+    | ReferProgressed
+    | CallEnded
+    | CallClosed
 )
+"""What happened to a call that its user knows."""
+
+Output: TypeAlias = Transmit | CallOffered | CallOutput

@@ -7,9 +7,12 @@ from typing import Final
 from telephony.sip.info_keys import KEY_TYPES
 from telephony.sip.message import KNOWN_METHODS, Request
 
-ALLOW: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE")
+ALLOW: Final = (
+    *("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE"),
+    *("REFER", "NOTIFY"),  # within a call
+)
 SDP_TYPE: Final = "application/sdp"
-SUPPORTED: Final[frozenset[str]] = frozenset()  # option tags a peer may require
+SUPPORTED: Final = frozenset({"replaces"})  # option tags a peer may require
 
 ALLOW_FIELD: Final = ("Allow", ", ".join(ALLOW))
 CAPABILITIES: Final = (  # what an answer to OPTIONS says (§11.2)
@@ -32,24 +35,23 @@ class Refusal:
     fields: tuple[tuple[str, str], ...] = ()
 
 
-def screen(request: Request) -> Refusal | None:
+def screen(request: Request, *, registers: bool = False) -> Refusal | None:
     """The refusal a request deserves whatever dialog it belongs to; None when it may pass.
 
     Max-Forwards is not looked at: it limits forwarding, and this is where the way ends, so that a
     request that arrives with zero is served (RFC 4475 §3.3.11).
+
+    Args:
+        registers: REGISTER is served too.
     """
-    for check in (_check_method, _check_scheme, _check_extensions, _check_body, _check_accept):
+    if not (registers and request.method == "REGISTER") and request.method not in ALLOW:
+        status = 405 if request.method in KNOWN_METHODS else 501
+        return Refusal(status=status, fields=(ALLOW_FIELD,))
+    for check in (_check_scheme, _check_extensions, _check_body, _check_accept):
         refusal = check(request)
         if refusal is not None:
             return refusal
     return None
-
-
-def _check_method(request: Request) -> Refusal | None:
-    if request.method in ALLOW:
-        return None
-    status = 405 if request.method in KNOWN_METHODS else 501
-    return Refusal(status=status, fields=(ALLOW_FIELD,))
 
 
 def _check_scheme(request: Request) -> Refusal | None:

@@ -14,5 +14,6 @@ class EndpointStatistics:
     absorbed: int = 0  # requests that came again, and were recognised and not served again
     retransmitted: int = 0  # messages we sent again because nothing came back
     offered: int = 0  # calls handed to on_call
-    established: int = 0  # calls whose 200 was acknowledged
+    placed: int = 0  # calls of ours
+    established: int = 0  # calls that got up, of either direction
     refused: int = 0  # INVITEs turned away because the server was full

@@ -4,7 +4,7 @@ Matching is by branch and sent-by (RFC 3261 §17.1.3, §17.2.3); requests of RFC
 branch lacks the magic cookie, are matched by everything that makes them what they are.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -18,7 +18,7 @@ from telephony.sip.message import (
     respond,
     serialise,
 )
-from telephony.sip.outputs import Address, Output, Transmit
+from telephony.sip.outputs import Address, DialogId, Output, Transmit
 from telephony.sip.statistics import EndpointStatistics
 from telephony.sip.transaction import Action, Event, Kind, State, Timer, Transaction, Trigger
 
@@ -54,9 +54,27 @@ class ClientTransaction:
     destination: Address
     key: Key
     last: bytes
+    owner: DialogId | None = None  # the call it was sent for
+    on_response: "OnResponse"
+    attempt: int = 0  # how many times it was sent before with other credentials
+    acks: dict[str, Transmit] = field(default_factory=dict[str, Transmit])  # of 2xx, by their tags
 
+    @property
+    def is_open(self) -> bool:
+        """No final response has come."""
+        return self.machine.state in (State.CALLING, State.TRYING, State.PROCEEDING)
+
+
+OnResponse: TypeAlias = Callable[[ClientTransaction, Response | None, float], None]
+"""Called with each response that is news, and the time; None: nothing came in time."""
 
 AnyTransaction: TypeAlias = ServerTransaction | ClientTransaction
+
+
+def ignore_response(
+    _transaction: ClientTransaction, _response: Response | None, _now_s: float
+) -> None:
+    """For requests whose fate changes nothing."""
 
 
 class TransactionLayer:
@@ -181,7 +199,14 @@ class TransactionLayer:
     # --- our own requests -----------------------------------------------------------------------
 
     def send_request(
-        self, request: Request, destination: Address, now_s: float
+        self,
+        request: Request,
+        destination: Address,
+        now_s: float,
+        *,
+        owner: DialogId | None = None,
+        on_response: OnResponse = ignore_response,
+        attempt: int = 0,
     ) -> ClientTransaction:
         """Open a client transaction; ACK is not for this."""
         kind = Kind.INVITE_CLIENT if request.method == "INVITE" else Kind.CLIENT
@@ -191,6 +216,9 @@ class TransactionLayer:
             destination=destination,
             key=(request.via.branch, request.method),
             last=serialise(request),
+            owner=owner,
+            on_response=on_response,
+            attempt=attempt,
         )
         self._clients[transaction.key] = transaction
         self._deadlines.set(transaction, transaction.machine.next_deadline_s())
@@ -208,11 +236,26 @@ class TransactionLayer:
             self._statistics.stray += 1
             return None
         actions = self._step(transaction, _receiving(response.status), now_s)
+        ack = transaction.acks.get(response.to_tag or "") if response.status < 300 else None
+        if ack is not None and response.is_final:  # §13.2.2.4: the 2xx again, so the ACK again
+            self._statistics.retransmitted += 1
+            self._outputs.append(ack)
+            return None
         if Action.ACKNOWLEDGE in actions:
             self._transmit(
                 serialise(refusal_ack(transaction.request, response)), transaction.destination
             )
         return transaction if Action.DELIVER in actions else None
+
+    def acknowledge(self, transaction: ClientTransaction, ack: Request, hop: Address) -> None:
+        """Send the ACK for a 2xx to an INVITE, and again whenever that 2xx comes again."""
+        transmit = Transmit(data=serialise(ack), destination=hop)
+        transaction.acks[ack.to_tag or ""] = transmit
+        self._outputs.append(transmit)
+
+    def abandon(self, transaction: ClientTransaction) -> None:
+        """Wait no longer for responses (§9.1)."""
+        self._forget(transaction)
 
     # --- time -----------------------------------------------------------------------------------
 
@@ -326,3 +369,11 @@ def refusal_ack(invite: Request, response: Response) -> Request:
     fields += [("To", response.headers.get("To") or ""), ("Call-ID", invite.call_id)]
     fields.append(("CSeq", str(CSeq(number=invite.cseq.number, method="ACK"))))
     return Request(method="ACK", uri=invite.uri, headers=Headers(fields))
+
+
+def make_cancel(invite: Request) -> Request:
+    """The CANCEL for an INVITE: its own transaction, but with the INVITE's branch (§9.1)."""
+    cancel = refusal_ack(invite, respond(invite, 100))
+    number = CSeq(number=invite.cseq.number, method="CANCEL")
+    fields = ((n, str(number) if n == "CSeq" else v) for n, v in cancel.headers)
+    return Request(method="CANCEL", uri=invite.uri, headers=Headers(fields))

@@ -2,20 +2,23 @@
 
 What arrives is parsed, sorted into its transaction, screened, and given to its call. Every method
 that takes `now_s` returns what is to be done, in order; the shell carries it out and calls `tick`
-at `next_deadline_s`. A UAC would add client INVITE transactions beside the BYEs sent here; other
-transports would add their own ways to carry Transmit out.
+at `next_deadline_s`. Other transports would add their own ways to carry Transmit out.
 """
 
 from collections.abc import Callable, Iterable
 
-from telephony.sip.call import Call, CallState
-from telephony.sip.deadlines import Deadlines
+from telephony.sip.call_book import CallBook
+from telephony.sip.call_line import CallLine
+from telephony.sip.call_state import CallState
+from telephony.sip.commands import CallCommand
 from telephony.sip.dialog import Dialog
+from telephony.sip.digest import Credentials
 from telephony.sip.errors import (
     AnswerableMessageError,
     DialogError,
     LocalProtocolError,
     MalformedMessageError,
+    MalformedValueError,
     RemoteProtocolError,
 )
 from telephony.sip.malformed import refuse_malformed
@@ -31,7 +34,11 @@ from telephony.sip.outputs import (
     Transmit,
 )
 from telephony.sip.parser import parse
-from telephony.sip.screening import CAPABILITIES, screen
+from telephony.sip.placed_call import Dial, PlacedCall
+from telephony.sip.received_call import ReceivedCall
+from telephony.sip.registrar import Registrar
+from telephony.sip.replaces import Replaces, read_replaces
+from telephony.sip.screening import ALLOW_FIELD, CAPABILITIES, screen
 from telephony.sip.sdp import SessionDescription
 from telephony.sip.statistics import EndpointStatistics
 from telephony.sip.transaction_layer import ClientTransaction, ServerTransaction, TransactionLayer
@@ -51,6 +58,7 @@ class UserAgent:
         admit: Callable[[], int | None] = lambda: None,
         user_agent: str = "frontdesk",
         use_sent_by: bool = False,
+        registrar: Registrar | None = None,
     ) -> None:
         """
         Args:
@@ -60,10 +68,12 @@ class UserAgent:
                 seconds, of its 503.
             user_agent: the product name in the Server field.
             use_sent_by: see TransactionLayer.
+            registrar: serves REGISTER; None: phones cannot register.
         """
         self.statistics = EndpointStatistics()
         self._token = token
         self._admit = admit
+        self._registrar = registrar
         self._server_fields = (("Server", user_agent),) if user_agent else ()
         self._outputs: list[Output] = []
         self._layer = TransactionLayer(
@@ -72,9 +82,7 @@ class UserAgent:
             server_fields=self._server_fields,
             use_sent_by=use_sent_by,
         )
-        self._calls: dict[DialogId, Call] = {}
-        self._by_invite: dict[ServerTransaction, Call] = {}
-        self._deadlines: Deadlines[DialogId] = Deadlines()
+        self._calls = CallBook()
 
     @property
     def call_count(self) -> int:
@@ -109,26 +117,67 @@ class UserAgent:
 
     def next_deadline_s(self) -> float | None:
         """When `tick` is wanted next; None: not until something else happens."""
-        deadlines = (self._layer.next_deadline_s(), self._deadlines.next_s())
+        deadlines = (self._layer.next_deadline_s(), self._calls.next_deadline_s())
         return min((at for at in deadlines if at is not None), default=None)
 
     def tick(self, now_s: float) -> list[Output]:
         """Do all that is due."""
         for transaction in self._layer.tick(now_s):
             if isinstance(transaction, ClientTransaction):
-                self._settle(transaction.request)
-        for dialog_id in self._deadlines.due(now_s):
-            call = self._calls[dialog_id]
+                self._tell(transaction, None, now_s)
+        for call in self._calls.due(now_s):
             self.statistics.retransmitted += call.tick(now_s)
-            self._update(call)
+            self._calls.update(call)
         return self._drain()
+
+    def dial(self, dial: Dial, now_s: float) -> tuple[DialogId, list[Output]]:
+        """Call somebody: CallRinging may follow, then CallEstablished or CallEnded.
+
+        Returns:
+            what the call goes by, and what is to be done.
+
+        Raises:
+            LocalProtocolError: a header field of the caller's is none.
+        """
+        tag = self._token()
+        dialog = Dialog.calling(
+            id=DialogId(f"{self._token()}@{dial.local[0]}", tag, ""),
+            local_party=f"{dial.caller};tag={tag}",
+            target=dial.target,
+            routes=dial.routes,
+            destination=dial.destination,
+            local=dial.local,
+        )
+        dialog.through = dial.destination if dial.through else None
+        call = PlacedCall(self._line(dialog, dial.credentials), dial, now_s)
+        self._calls.add(call)
+        self.statistics.placed += 1
+        return call.id, self._drain()
+
+    def obey(self, dialog_id: DialogId, command: CallCommand, now_s: float) -> list[Output]:
+        """Do something to a call that is up.
+
+        Raises:
+            LocalProtocolError: it is not up, or the command does not fit; nothing changed.
+        """
+        call = self._calls.get(dialog_id)
+        if call is None:
+            raise LocalProtocolError("there is no such call")
+        call.obey(command, now_s)
+        self._calls.update(call)
+        return self._drain()
+
+    def dialog_of(self, dialog_id: DialogId) -> DialogId | None:
+        """The dialog that a call stands on now: what Replaces must name."""
+        call = self._calls.get(dialog_id)
+        return None if call is None else call.dialog.id
 
     def ring(self, dialog_id: DialogId, now_s: float) -> list[Output]:
         """Send 180 for an offered call."""
         call = self._calls.get(dialog_id)
-        if call is not None:
+        if isinstance(call, ReceivedCall):
             call.ring(now_s)
-            self._update(call)
+            self._calls.update(call)
         return self._drain()
 
     def answer(
@@ -141,7 +190,7 @@ class UserAgent:
         """
         call = self._offered(dialog_id)
         call.answer(local_host, local_port, now_s)
-        self._update(call)
+        self._calls.update(call)
         return self._drain()
 
     def refuse(
@@ -154,7 +203,7 @@ class UserAgent:
         """
         call = self._offered(dialog_id)
         call.refuse(status, now_s, retry_after_s=retry_after_s)
-        self._update(call)
+        self._calls.update(call)
         return self._drain()
 
     def hang_up(self, dialog_id: DialogId, now_s: float) -> list[Output]:
@@ -162,7 +211,7 @@ class UserAgent:
         call = self._calls.get(dialog_id)
         if call is not None:
             call.hang_up(now_s)
-            self._update(call)
+            self._calls.update(call)
         return self._drain()
 
     # --- requests -------------------------------------------------------------------------------
@@ -180,15 +229,15 @@ class UserAgent:
                 self._serve(arrival, now_s)
 
     def _receive_ack(self, ack: Request, now_s: float) -> None:
-        call = self._calls.get(_dialog_id(ack))
+        call = self._calls.of_request(ack)
         if call is None or not call.acknowledge(ack, now_s):
             self.statistics.stray += 1
             return
-        self._update(call)
+        self._calls.update(call)
 
     def _serve(self, transaction: ServerTransaction, now_s: float) -> None:
         request = transaction.request
-        refusal = screen(request)
+        refusal = screen(request, registers=self._registrar is not None)
         if refusal is not None:
             self._respond(transaction, refusal.status, now_s, refusal.fields)
         elif request.method == "CANCEL":
@@ -199,45 +248,75 @@ class UserAgent:
             self._respond(transaction, 482, now_s)
         elif request.method == "INVITE":
             self._serve_invite(transaction, now_s)
+        elif request.method == "REGISTER":
+            self._serve_register(transaction, now_s)
         elif request.method == "OPTIONS":
             self._respond(transaction, 200, now_s, CAPABILITIES)
         else:
             self._respond(transaction, 481, now_s)
 
+    def _serve_register(self, transaction: ServerTransaction, now_s: float) -> None:
+        if self._registrar is None:
+            self._respond(transaction, 405, now_s, [ALLOW_FIELD])
+            return
+        try:
+            answer = self._registrar.serve(transaction.request, transaction.source, now_s)
+        except MalformedValueError as error:
+            self._respond(transaction, error.status, now_s)
+        else:
+            self._respond(transaction, answer.status, now_s, answer.fields)
+
     def _serve_invite(self, transaction: ServerTransaction, now_s: float) -> None:
         request = transaction.request
         try:
+            replaced = self._replaced_by(read_replaces(request))
             offer = read_offer(request)
             if offer is not None:
                 check_offer(offer)
         except RemoteProtocolError as error:
             self._respond(transaction, error.status, now_s)
             return
-        retry_after_s = self._admit()
+        # Whoever takes the place of a call that is up adds none.
+        retry_after_s = self._admit() if replaced is None else None
         if retry_after_s is not None:
             self.statistics.refused += 1
             self._respond(transaction, 503, now_s, [("Retry-After", str(retry_after_s))])
             return
         self._layer.respond(transaction, 100, now_s)
-        self._open_call(transaction, offer)
+        self._open_call(transaction, offer, replaced)
 
-    def _open_call(self, transaction: ServerTransaction, offer: SessionDescription | None) -> None:
+    def _replaced_by(self, replaces: Replaces | None) -> DialogId | None:
+        """The call that an INVITE wants to replace (RFC 3891 §3).
+
+        Raises:
+            DialogError: it must not: 481 unless it is ours and up, 603 when it is ending, 486 when
+                only a call that is not up was meant.
+        """
+        if replaces is None:
+            return None
+        call = self._calls.of_dialog(replaces.dialog_id)
+        if call is None or call.state in (CallState.OFFERED, CallState.CALLING):
+            raise DialogError("no such call", status=481)
+        if call.state not in (CallState.ACCEPTED, CallState.CONFIRMED):
+            raise DialogError("the call is over", status=603)
+        if replaces.early_only:
+            raise DialogError("the call is answered", status=486)
+        return call.id
+
+    def _open_call(
+        self,
+        transaction: ServerTransaction,
+        offer: SessionDescription | None,
+        replaced: DialogId | None,
+    ) -> None:
         dialog = Dialog.from_invite(
             transaction.request,
             local_tag=self._token(),
             source=transaction.source,
             local=transaction.local,
         )
-        call = Call(
-            transaction,
-            dialog,
-            offer=offer,
-            layer=self._layer,
-            outputs=self._outputs,
-            token=self._token,
-        )
-        self._calls[dialog.id] = call
-        self._by_invite[transaction] = call
+        call = ReceivedCall(transaction, self._line(dialog), offer=offer)
+        self._calls.add(call)
         self.statistics.offered += 1
         self._outputs.append(
             CallOffered(
@@ -246,6 +325,7 @@ class UserAgent:
                 offer=offer,
                 peer=transaction.source,
                 local_host=transaction.local[0],
+                replaces=replaced,
             )
         )
 
@@ -255,15 +335,15 @@ class UserAgent:
         if invite is None:
             self._respond(transaction, 481, now_s)
             return
-        call = self._by_invite.get(invite)
+        call = self._calls.of_invite(invite)
         tag = self._token() if call is None else call.dialog.id.local_tag
         self._layer.respond(transaction, 200, now_s, to_tag=tag)
         if call is not None:
             call.cancel(now_s)
-            self._update(call)
+            self._calls.update(call)
 
     def _serve_in_dialog(self, transaction: ServerTransaction, now_s: float) -> None:
-        call = self._calls.get(_dialog_id(transaction.request))
+        call = self._calls.of_request(transaction.request)
         if call is None:
             self._respond(transaction, 481, now_s)
             return
@@ -275,26 +355,37 @@ class UserAgent:
             self._respond(transaction, error.status, now_s, fields)
         except RemoteProtocolError as error:
             self._respond(transaction, error.status, now_s)
-        self._update(call)
+        self._calls.update(call)
 
     # --- responses ------------------------------------------------------------------------------
 
     def _receive_response(self, response: Response, now_s: float) -> None:
         transaction = self._layer.receive_response(response, now_s)
-        if transaction is not None and response.is_final:
-            self._settle(transaction.request)
+        if transaction is not None:
+            self._tell(transaction, response, now_s)
 
-    def _settle(self, bye: Request) -> None:
-        call = self._calls.get(DialogId(bye.call_id, bye.from_tag, bye.to_tag or ""))
+    def _tell(
+        self, transaction: ClientTransaction, response: Response | None, now_s: float
+    ) -> None:
+        transaction.on_response(transaction, response, now_s)
+        call = None if transaction.owner is None else self._calls.get(transaction.owner)
         if call is not None:
-            call.settle()
-            self._update(call)
+            self._calls.update(call)
 
     # --- inside ---------------------------------------------------------------------------------
 
-    def _offered(self, dialog_id: DialogId) -> Call:
+    def _line(self, dialog: Dialog, credentials: Credentials | None = None) -> CallLine:
+        return CallLine(
+            dialog,
+            layer=self._layer,
+            outputs=self._outputs,
+            token=self._token,
+            credentials=credentials,
+        )
+
+    def _offered(self, dialog_id: DialogId) -> ReceivedCall:
         call = self._calls.get(dialog_id)
-        if call is None:
+        if not isinstance(call, ReceivedCall):
             raise LocalProtocolError("there is no such call")
         return call
 
@@ -306,13 +397,6 @@ class UserAgent:
         fields: Iterable[tuple[str, str]] = (),
     ) -> None:
         self._layer.respond(transaction, status, now_s, to_tag=self._token(), fields=fields)
-
-    def _update(self, call: Call) -> None:
-        """Move the call's deadline, and forget the call when it is over."""
-        if call.state is CallState.ENDED:
-            self._calls.pop(call.dialog.id, None)
-            self._by_invite.pop(call.invite, None)
-        self._deadlines.set(call.dialog.id, call.next_deadline_s())
 
     def _answer_malformed(self, error: MalformedMessageError, source: Address) -> None:
         if isinstance(error, AnswerableMessageError):
@@ -326,7 +410,3 @@ class UserAgent:
             self.statistics.sent += isinstance(output, Transmit)
             self.statistics.established += isinstance(output, CallEstablished)
         return outputs
-
-
-def _dialog_id(request: Request) -> DialogId:
-    return DialogId(request.call_id, request.to_tag or "", request.from_tag)
