@@ -1,0 +1,77 @@
+"""What agents write down and look up, on the server's records: server.desk.ports.DeskActions."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from server.desk.errors import RefusedError
+from server.desk.protocol import EarlierCall, TransferTarget
+from server.live_calls import LiveCalls
+from server.records.desk import DeskRecords
+from server.records.desk_facts import Disposition, Note
+from server.records.desk_facts import EarlierCall as KeptCall
+from server.records.errors import RecordsUnavailableError
+
+_EARLIER: Final = 10  # calls of the same caller: more than an agent can read while it rings
+
+
+class DeskRecordsPort:
+    """Implements DeskActions.
+
+    Args:
+        targets: queues and numbers that every agent may give a call to.
+    """
+
+    def __init__(
+        self, records: DeskRecords, live: LiveCalls, targets: Sequence[TransferTarget] = ()
+    ) -> None:
+        self._records, self._live, self._targets = records, live, tuple(targets)
+
+    async def save_note(self, call_id: UUID, agent_id: str, text: str) -> None:
+        """See DeskActions."""
+        self._records.note_saved(
+            Note(call_id=call_id, agent=agent_id, text=text, saved_at=datetime.now(UTC))
+        )
+
+    async def set_disposition(self, call_id: UUID, agent_id: str, code: str) -> None:
+        """See DeskActions."""
+        self._records.disposition_saved(
+            Disposition(
+                call_id=call_id, agent=agent_id, code=code, text="", saved_at=datetime.now(UTC)
+            )
+        )
+
+    async def decide(self, call_id: UUID, agent_id: str, action_id: str, approved: bool) -> None:
+        """See DeskActions; no action of this server waits for a word."""
+        raise RefusedError("nothing waits for an approval", code="gone")
+
+    async def history(self, call_id: UUID) -> Sequence[EarlierCall]:
+        """See DeskActions."""
+        live = self._live.get(call_id)
+        if live is None:
+            raise RefusedError("this call is over", code="gone")
+        try:
+            kept = await self._records.history(
+                live.in_hand.info.caller, without=call_id, limit=_EARLIER
+            )
+        except RecordsUnavailableError as error:
+            raise RefusedError("the records do not answer; try again", code="records") from error
+        return [_told(each) for each in kept]
+
+    def targets(self, agent_id: str) -> Sequence[TransferTarget]:
+        """See DeskActions."""
+        return self._targets
+
+
+def _told(kept: KeptCall) -> EarlierCall:
+    ended = kept.ended_at
+    return EarlierCall(
+        call_id=kept.call_id,
+        started_at=kept.started_at,
+        duration_s=(ended - kept.started_at).total_seconds() if ended else None,
+        reason=", ".join(kept.actions) or (kept.end_reason or "").replace("_", " "),
+        summary=tuple(kept.summary),
+        disposition=kept.dispositions[-1]["code"] if kept.dispositions else None,
+        agent=None,
+    )

@@ -1,0 +1,186 @@
+"""Calls, queue and rooms from above: server.desk.ports.Supervision."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal, Protocol, TypeAlias
+from uuid import UUID
+
+import numpy as np
+
+from server.desk.board import BoardApproval, BoardCall, ListenMode, QueueFigures
+from server.desk.errors import RefusedError
+from server.desk.masking import mask_caller
+from server.desk.presence import AgentDirectory, UnknownAgentError
+from server.handoff.coordinator import HandOffs
+from server.handoff.run import TransferRun
+from server.handoff.sentiment import sentiment_of
+from server.handoff.stage import AGENT
+from server.live_calls import LiveCall, LiveCalls, Tap
+from telephony.queue import CallQueue
+from telephony.transfer import TransferState
+from voice.frames import Pcm
+from voice.ports import AudioLeg
+
+_State: TypeAlias = Literal["frontdesk", "waiting", "ringing", "agent", "held"]
+
+_STATES: Final[dict[TransferState, _State]] = {
+    TransferState.REQUESTED: "waiting",
+    TransferState.QUEUED: "waiting",
+    TransferState.RINGING: "ringing",
+    TransferState.BRIEFING: "ringing",
+    TransferState.DECIDING: "ringing",
+    TransferState.JOINED: "agent",
+    TransferState.LOST: "held",
+    TransferState.REFERRING: "agent",
+}
+
+
+class Audit(Protocol):
+    """Where it is written down who listened to whom."""
+
+    async def __call__(self, kind: str, supervisor_id: str, call_id: UUID) -> None: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class _Presence:
+    """How one supervisor is in one call."""
+
+    leg: AudioLeg
+    tap: Tap | None = None  # listens at the call's recorder
+    member: str | None = None  # in the call's room
+
+
+class RoomSupervision:
+    """Implements Supervision."""
+
+    def __init__(
+        self,
+        *,
+        live: LiveCalls,
+        handoffs: HandOffs,
+        queue: CallQueue,
+        directory: AgentDirectory,
+        audit: Audit,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._live, self._handoffs, self._queue = live, handoffs, queue
+        self._directory, self._audit, self._clock = directory, audit, clock
+        self._present: dict[tuple[UUID, str], _Presence] = {}
+
+    # --- what is seen -----------------------------------------------------------------------------
+
+    def calls(self) -> Sequence[BoardCall]:
+        """See Supervision."""
+        return [self._seen(each) for each in self._live]
+
+    def queue(self) -> QueueFigures:
+        """See Supervision."""
+        now_s = time.time()
+        waiting = [each for each in self._queue.callers(now_s) if each.position is not None]
+        statistics = self._queue.statistics
+        today = statistics.total(self._queue.queues, since_s=_midnight_s())
+        return QueueFigures(
+            waiting=len(waiting),
+            longest_wait_s=max((each.waited_s for each in waiting), default=0.0),
+            service_level=today.service_level,
+            service_s=statistics.options.service_level_s,
+            average_answer_s=today.average_speed_of_answer_s,
+            answered=today.answered,
+            abandoned=today.abandoned,
+        )
+
+    def approvals(self) -> Sequence[BoardApproval]:
+        """See Supervision; no action of this server waits for a word."""
+        return ()
+
+    def _seen(self, call: LiveCall) -> BoardCall:
+        hand = call.in_hand
+        run = self._handoffs.get(hand.call_id)
+        return BoardCall(
+            call_id=hand.call_id,
+            state="frontdesk" if run is None else _STATES.get(run.state, "frontdesk"),
+            caller=mask_caller(hand.info.caller),
+            for_s=self._clock() - hand.answered_at_s,
+            task=hand.standing().task,
+            agent=self._name(run.agent) if run is not None else None,
+            sentiment=sentiment_of(hand.story.turns),
+        )
+
+    def _name(self, agent: str | None) -> str | None:
+        if agent is None:
+            return None
+        try:
+            return self._directory.get(agent).profile.name
+        except UnknownAgentError:
+            return agent  # an address that was dialled
+
+    # --- what is done -----------------------------------------------------------------------------
+
+    async def listen(
+        self, call_id: UUID, supervisor_id: str, leg: AudioLeg, mode: ListenMode
+    ) -> None:
+        """See Supervision."""
+        live = self._live.get(call_id)
+        if live is None:
+            raise RefusedError("this call is over", code="gone")
+        run = self._handoffs.get(call_id)
+        if mode != "listen" and (run is None or run.state is not TransferState.JOINED):
+            raise RefusedError("nobody but frontdesk talks to this caller now", code="not_now")
+        await self._audit(mode, supervisor_id, call_id)
+        self._take_out(call_id, supervisor_id)
+        present = self._present[call_id, supervisor_id] = _Presence(leg=leg)
+        if mode == "listen" or run is None:
+            present.tap = _relay(leg)
+            live.tapped.add(present.tap)
+        else:
+            self._enter(run, present, supervisor_id, mode)
+
+    async def leave(self, call_id: UUID, supervisor_id: str) -> None:
+        """See Supervision."""
+        self._take_out(call_id, supervisor_id)
+
+    async def decide(
+        self, call_id: UUID, supervisor_id: str, action_id: str, approved: bool
+    ) -> None:
+        """See Supervision."""
+        raise RefusedError("nothing waits for an approval", code="gone")
+
+    @staticmethod
+    def _enter(run: TransferRun, present: _Presence, supervisor_id: str, mode: ListenMode) -> None:
+        room, name = run.stage.room, f"supervisor {supervisor_id}"
+        room.add(name, present.leg)
+        present.member = name
+        if mode == "coach":
+            room.coach(name, AGENT)
+        else:
+            room.barge(name)
+
+    def _take_out(self, call_id: UUID, supervisor_id: str) -> None:
+        present = self._present.pop((call_id, supervisor_id), None)
+        if present is None:
+            return
+        live, run = self._live.get(call_id), self._handoffs.get(call_id)
+        if present.tap is not None and live is not None:
+            live.tapped.remove(present.tap)
+        if present.member is not None and run is not None:
+            room = run.stage.room
+            if present.member in room.members:
+                room.remove(present.member)
+
+
+def _relay(leg: AudioLeg) -> Tap:
+    """Send a listener both sides of a call; what they say is not even taken."""
+
+    def tap(caller: Pcm, ours: Pcm) -> None:
+        leg.receive_frame()
+        both = caller.astype(np.int32) + ours
+        leg.send_frame(np.clip(both, -32_768, 32_767).astype(np.int16))
+
+    return tap
+
+
+def _midnight_s() -> float:
+    """Unix time of the day's beginning, UTC."""
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
