@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from fastapi import FastAPI
+
 from actions.adapters.rest import RestBackEnd, RestOptions
 from actions.callbacks import NAME as REQUEST_CALLBACK
 from actions.callbacks import request_callback
@@ -29,6 +31,8 @@ from server.feed import Feed
 from server.flows import find_flow, static_texts
 from server.http import HttpPorts, make_app
 from server.observability import Metrics
+from server.pages import mount_assets
+from server.phone_door import PhoneDoor, webrtc_options
 from server.records.records import Records
 from server.sip_door import SipDoor
 from server.speech import Recogniser, Speaker
@@ -36,6 +40,7 @@ from server.stream_door import StreamDoor, gate_of
 from server.twilio_webhook import twilio_webhook
 from server.web import serving
 from telephony.media_clock import MediaClock
+from telephony.webrtc import WebRtcPeers
 from voice.plane import MediaPlane
 from voice.session import SessionOptions
 from voice.turn import TurnTiming
@@ -118,6 +123,7 @@ async def running(config: Config, database_url: str) -> AsyncGenerator[Addresses
                     admit=calls.admit,
                 )
             )
+        _open_phone(app, config, calls, feed)
         http = await parts.enter_async_context(serving(app, config.http.host, config.http.port))
         parts.callback(feed.close)
         yield Addresses(sip=door.uri, http=http, streams=streams and streams.local_url)
@@ -199,6 +205,14 @@ async def _open_streams(parts: AsyncExitStack, config: Config, calls: Calls) -> 
     )
     parts.push_async_callback(door.close)
     return door
+
+
+def _open_phone(app: FastAPI, config: Config, calls: Calls, feed: Feed) -> None:
+    if not config.phone.enabled:
+        return
+    peers = WebRtcPeers(webrtc_options(config.phone, media_timeout_s=config.rtp.media_timeout_s))
+    app.include_router(PhoneDoor(config.phone, calls=calls, peers=peers, feed=feed).router)
+    mount_assets(app)
 
 
 async def _background(

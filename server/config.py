@@ -6,6 +6,7 @@ An environment variable is the key in capitals behind FRONTDESK_, sections split
 
 import os
 import tomllib
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -29,6 +30,9 @@ from pydantic_settings import (
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
+IceUrl = Annotated[
+    str, Field(pattern=r"^(stun|turns?):[^\s?:/]+(:\d{1,5})?(\?transport=(udp|tcp))?$")
+]
 
 
 class ConfigError(Exception):
@@ -161,6 +165,42 @@ class OidcConfig(_Section):
         return value
 
 
+class IceServerConfig(_Section):
+    """STUN or TURN servers that share credentials."""
+
+    urls: tuple[IceUrl, ...] = Field(min_length=1)
+    credential: SecretStr | None = None  # browsers are told it: for a user that may only relay
+    username: str | None = Field(default=None, validate_default=True)
+
+    # Not of the whole section: an error shows what it is about, and that must not be the secret.
+    @field_validator("username")
+    @classmethod
+    def _relays_know_us(cls, username: str | None, others: ValidationInfo) -> str | None:
+        relays = any(url.startswith("turn") for url in others.data.get("urls", ()))
+        if relays and (username is None or others.data.get("credential") is None):
+            raise ValueError("a TURN server needs a username and a credential")
+        return username
+
+
+class PhoneConfig(_Section):
+    """Calls from browsers: the page /phone."""
+
+    enabled: bool = False  # whoever reaches the page may call, so it is opened on purpose
+    codec: Literal["pcmu", "opus"] = "pcmu"  # preferred; Opus costs five times the work
+    ice_servers: tuple[IceServerConfig, ...] = ()
+    host_addresses: tuple[str, ...] | None = None
+    """Of this machine, at which browsers may send their audio; none: all of them."""
+    allowed_origins: tuple[str, ...] = ()
+    """https://…, under which a proxy serves the page when it changes the Host header."""
+
+    @field_validator("host_addresses")
+    @classmethod
+    def _are_addresses(cls, addresses: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for address in addresses or ():
+            ip_address(address)  # raises ValueError, which names it
+        return addresses
+
+
 class DatabaseConfig(_Section):
     url: SecretStr | None = None  # none: an embedded PostgreSQL under the data folder
 
@@ -204,6 +244,7 @@ class Config(BaseSettings):
     rtp: RtpConfig = RtpConfig()
     streams: StreamsConfig = StreamsConfig()
     http: HttpConfig = HttpConfig()
+    phone: PhoneConfig = PhoneConfig()
     accounts: AccountsConfig = AccountsConfig()
     oidc: OidcConfig = OidcConfig()
     database: DatabaseConfig = DatabaseConfig()

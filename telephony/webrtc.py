@@ -18,7 +18,7 @@ from aiortc import RTCDataChannel, RTCPeerConnection, RTCRtpSender, RTCSessionDe
 from aiortc.exceptions import InternalError, InvalidStateError, OperationError
 
 from telephony.leg import CallerInfo, LegGoneError
-from telephony.leg_events import LegEvents, Listener
+from telephony.reporting_leg import ReportingLeg
 from telephony.rtp.jitter import JitterStatistics
 from telephony.webrtc_audio import AudioCodec, IncomingAudio, OutgoingAudio
 from telephony.webrtc_errors import BadOfferError, TooManyPeersError
@@ -96,10 +96,12 @@ class WebRtcPeers:
         return leg
 
 
-class WebRtcLeg:
+class WebRtcLeg(ReportingLeg):
     """Implements telephony.leg.Leg; made by WebRtcPeers.
 
     Attributes:
+        on_event: called on the event loop with keys and, once, the end. An end that came before it
+            was set is reported after the next `receive_frame`; keys are not.
         info: who calls, as far as the page's server knows.
         codec: what is spoken.
         answer_sdp: for the browser, with all our candidates.
@@ -115,9 +117,9 @@ class WebRtcLeg:
         on_settled: Callable[["WebRtcLeg"], None],
     ) -> None:
         """`on_settled` is called once, when it is connected or never will be."""
+        super().__init__(info.call_id)
         self.info, self.codec, self.answer_sdp = info, codec, ""
         self._options, self._clock, self._on_settled = options, clock, on_settled
-        self._events = LegEvents(info.call_id)
         self._incoming = IncomingAudio(codec, clock=clock)
         self._outgoing = OutgoingAudio(codec)
         self._peer = RTCPeerConnection(configuration(options.ice_servers))
@@ -166,16 +168,6 @@ class WebRtcLeg:
 
     # --- call control -----------------------------------------------------------------------------
 
-    @property
-    def on_event(self) -> Listener:
-        """Called on the event loop with keys and, once, the end; an end that came before it was set
-        is told when it is."""
-        return self._events.listener
-
-    @on_event.setter
-    def on_event(self, listener: Listener) -> None:
-        self._events.listener = listener
-
     async def answer(self) -> None:
         """Wait until audio flows both ways.
 
@@ -183,7 +175,7 @@ class WebRtcLeg:
             LegGoneError: no way to the browser was found, or it went away.
         """
         await self._settled.wait()
-        if self._events.ended:
+        if self._ended:
             raise LegGoneError("the browser could not be reached, or went away")
 
     async def reject(self, status: int, *, retry_after_s: int | None = None) -> None:
@@ -196,7 +188,7 @@ class WebRtcLeg:
         The end is reported (as `server_hangup`, or `media_timeout`) at once; this returns when
         everything is released.
         """
-        if not self._events.ended:
+        if not self._ended:
             logger.info("Hanging up", extra={"call_id": self.info.call_id, "reason": reason})
             self._send(self._keys, ENDED)
         await self._give_back(reason if reason == "media_timeout" else "server_hangup")
@@ -207,9 +199,9 @@ class WebRtcLeg:
         Args:
             who: caller, frontdesk or agent.
             text: what was said.
-            final: whether a later caption may replace it.
+            final: if not, their next caption replaces it; one without text takes it back.
         """
-        if not self._events.ended and text:
+        if not self._ended:
             self._captions_held.append(caption(who, text, final=final))
             self._show_captions()
 
@@ -228,7 +220,8 @@ class WebRtcLeg:
     def receive_frame(self) -> Pcm:
         """The browser's next 20 ms, shape (160,); silence before it is connected and after the
         end."""
-        if self._connected_at_s is None or self._events.ended:
+        if self._connected_at_s is None or self._ended:
+            self._remind_of_end()
             return silence()
         heard_at_s = max(self._incoming.last_packet_at_s or 0.0, self._connected_at_s)
         if self._clock() - heard_at_s >= self._options.media_timeout_s:
@@ -237,7 +230,7 @@ class WebRtcLeg:
 
     def send_frame(self, pcm: Pcm) -> None:
         """Send 20 ms, int16, shape (160,); dropped when there is no one to hear it."""
-        if self._connected_at_s is not None and not self._events.ended:
+        if self._connected_at_s is not None and not self._ended:
             self._outgoing.push(pcm)
 
     # --- what the network reports -----------------------------------------------------------------
@@ -272,7 +265,8 @@ class WebRtcLeg:
         said = parse(message)
         match said:
             case KeySent(key=key):
-                self._events.tell(KeyPressed(key=key))
+                if not self._ended:
+                    self._report(KeyPressed(key=key))
             case HungUp():
                 self._finish("caller_hangup")
             case None:
@@ -301,12 +295,14 @@ class WebRtcLeg:
         await asyncio.shield(self._releasing)
 
     def _finish(self, reason: str) -> None:
-        if self._events.end(reason):
-            self._settle()
-            # A task of the leg's own: it is released even if nobody runs the call.
-            self._releasing = asyncio.get_running_loop().create_task(
-                self._release(), name=f"release {self.info.call_id}"
-            )
+        if self._ended:
+            return
+        self._report_end(reason)
+        self._settle()
+        # A task of the leg's own: it is released even if nobody runs the call.
+        self._releasing = asyncio.get_running_loop().create_task(
+            self._release(), name=f"release {self.info.call_id}"
+        )
 
     def _settle(self) -> None:
         if self._deadline is not None:

@@ -1,0 +1,192 @@
+"""The phone door: a page whose button calls us; browsers become legs, legs become calls.
+
+GET  /phone               the page
+GET  /v1/phone/settings   what its softphone needs to know
+POST /v1/phone/offer      {type, sdp} of an offer; answered with {type, sdp, call_id}
+
+Whoever reaches the page may call, as with a telephone number; what is refused is other sites'
+scripts, floods from one address, and calls beyond the lines there are.
+"""
+
+import asyncio
+import logging
+import math
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+from pydantic import BaseModel, ValidationError
+
+from server.calls import Calls
+from server.captions import show_captions
+from server.config import IceServerConfig, PhoneConfig
+from server.feed import Feed
+from server.offer_rate import OfferRate
+from server.pages import page
+from telephony.leg import CallerInfo
+from telephony.webrtc import WebRtcLeg, WebRtcOptions, WebRtcPeers
+from telephony.webrtc_audio import AudioCodec
+from telephony.webrtc_errors import BadOfferError, TooManyPeersError
+from telephony.webrtc_ice import IceServers
+
+log = logging.getLogger(__name__)
+
+PAGE_PATH: Final = "/phone"
+_MAX_BODY: Final = 65_536  # octets; offers have 2,000 to 8,000
+_TRY_SOON_S: Final = 2  # while many browsers are connecting: each takes about 0.1 s
+
+
+class Offer(BaseModel):
+    """RTCSessionDescriptionInit, as the browser has it."""
+
+    type: Literal["offer"]
+    sdp: str
+
+
+def webrtc_options(config: PhoneConfig, *, media_timeout_s: float) -> WebRtcOptions:
+    """How browsers are connected, callers' and agents'."""
+    return WebRtcOptions(
+        ice_servers=tuple(_ice_servers(server) for server in config.ice_servers),
+        codec=AudioCodec.OPUS if config.codec == "opus" else AudioCodec.PCMU,
+        host_addresses=config.host_addresses,
+        media_timeout_s=media_timeout_s,
+    )
+
+
+class PhoneDoor:
+    """Takes calls from the page and hands them on; `router` is to be included."""
+
+    def __init__(
+        self,
+        config: PhoneConfig,
+        *,
+        calls: Calls,
+        peers: WebRtcPeers,
+        feed: Feed,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock` gives monotonic seconds."""
+        self._config, self._calls, self._peers, self._feed = config, calls, peers, feed
+        self._clock = clock
+        self._rate = OfferRate()
+        self._captioning: set[asyncio.Task[None]] = set()
+        self.router = APIRouter()
+        self.router.add_api_route(PAGE_PATH, self._page, methods=["GET"])
+        self.router.add_api_route("/v1/phone/settings", self._settings, methods=["GET"])
+        self.router.add_api_route("/v1/phone/offer", self._offer, methods=["POST"])
+
+    async def _page(self) -> FileResponse:
+        return page("phone.html")
+
+    async def _settings(self) -> JSONResponse:
+        servers = [_for_browser(server) for server in self._config.ice_servers]
+        return JSONResponse({"ice_servers": servers}, headers={"Cache-Control": "no-store"})
+
+    async def _offer(self, request: Request) -> Response:
+        self._check_origin(request)
+        self._check_rate(request)
+        self._check_room()
+        offer = await _read_offer(request)
+        leg = await self._accept(offer, request)
+        try:
+            self._check_room()  # again: others came while this one was answered
+        except HTTPException:
+            await leg.hang_up("full")
+            raise
+        return JSONResponse(
+            {"type": "answer", "sdp": leg.answer_sdp, "call_id": str(self._take(leg))},
+            headers={"Cache-Control": "no-store"},
+        )
+
+    def _take(self, leg: WebRtcLeg) -> uuid.UUID:
+        call_id = uuid.uuid4()
+        # Before the call's own task, so that it listens when the call's first event comes.
+        task = asyncio.create_task(show_captions(self._feed, call_id, leg))
+        self._captioning.add(task)
+        task.add_done_callback(self._captioning.discard)
+        self._calls.take(leg, call_id)
+        return call_id
+
+    async def _accept(self, offer: Offer, request: Request) -> WebRtcLeg:
+        info = CallerInfo(
+            call_id=uuid.uuid4().hex,
+            caller="anonymous",
+            callee=PAGE_PATH,
+            transport="webrtc",
+            peer=_address(request),
+        )
+        try:
+            return await self._peers.accept(offer.sdp, info)
+        except BadOfferError as error:
+            log.info("offer refused", extra={"error": str(error)})
+            raise HTTPException(400, str(error)) from error
+        except TooManyPeersError as error:
+            raise _try_later(503, _TRY_SOON_S, "many browsers are connecting right now") from error
+
+    # --- who may call ---
+
+    def _check_origin(self, request: Request) -> None:
+        # Browsers name the page that asks (Fetch §3.1); another site's script must not place calls
+        # with its visitors' microphones.
+        origin = request.headers.get("Origin", "")
+        ours = urlsplit(origin).netloc == request.headers.get("Host")
+        if not origin or not (ours or origin in self._config.allowed_origins):
+            raise HTTPException(
+                403,
+                "calls come from the phone page: add the origin it is served under to [phone]"
+                " allowed_origins",
+            )
+
+    def _check_rate(self, request: Request) -> None:
+        wait_s = self._rate.take(_address(request), self._clock())
+        if wait_s > 0:
+            raise _try_later(429, math.ceil(wait_s), "too many calls from this address")
+
+    def _check_room(self) -> None:
+        retry_after_s = self._calls.admit()
+        if retry_after_s is not None:
+            raise _try_later(503, retry_after_s, "every line is taken")
+
+
+async def _read_offer(request: Request) -> Offer:
+    """The body; it is read here because FastAPI would take one of any length."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _MAX_BODY:
+            raise HTTPException(413, f"at most {_MAX_BODY} octets")
+    try:
+        return Offer.model_validate_json(body)
+    except ValidationError as error:
+        raise HTTPException(400, 'the body must be JSON: {"type": "offer", "sdp": …}') from error
+
+
+def _try_later(status: int, retry_after_s: int, detail: str) -> HTTPException:
+    return HTTPException(status, detail, {"Retry-After": str(retry_after_s)})
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _ice_servers(server: IceServerConfig) -> IceServers:
+    secret = server.credential
+    return IceServers(
+        urls=server.urls,
+        username=server.username,
+        credential=None if secret is None else secret.get_secret_value(),
+    )
+
+
+def _for_browser(server: IceServerConfig) -> dict[str, Any]:
+    """RTCIceServer. A browser needs the credential: give TURN users that may do nothing else."""
+    about = {
+        "urls": server.urls,
+        "username": server.username,
+        "credential": server.credential and server.credential.get_secret_value(),
+    }
+    return {key: value for key, value in about.items() if value is not None}
