@@ -45,6 +45,7 @@ class OverhearOptions:
     quiet_s: float = 0.6  # ends a line: people pause longer between sentences than within
     cut_after_s: float = 15.0  # of one line
     backlog: int = 4  # lines waiting for the recogniser, a minute of speech
+    guards_echo: bool = True  # False for who cancels it themselves, as browsers do: half the work
 
     def __post_init__(self) -> None:
         if not self.quiet_s > 0:
@@ -91,7 +92,7 @@ class Overhearing:
         self._options = options or OverhearOptions()
         self.dropped = self.failed = 0
         self._gate = ActivityGate()
-        self._echo = EchoGuard()
+        self._echo = EchoGuard() if self._options.guards_echo else None
         self._explained = 0.0  # how much of the last frame was what they hear, coming back
         self._frame = silence()
         self._utterance = UtteranceBuffer()
@@ -123,7 +124,7 @@ class Overhearing:
             return
         self._now_s = now_s
         change = self._gate.receive(suppressed(self._activity.probability, self._explained))
-        if sent is not None:
+        if sent is not None and self._echo is not None:
             self._explained = self._echo.receive(self._frame, sent)
         if self._utterance.collecting:
             self._go_on(now_s)

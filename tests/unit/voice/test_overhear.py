@@ -256,10 +256,13 @@ async def test_finishing_waits_no_longer_than_it_is_told():
     assert speaker.lines == []
 
 
-async def test_others_voices_that_come_back_are_not_the_speakers():
+@pytest.mark.parametrize("guards_echo", [True, False])
+async def test_others_voices_that_come_back_are_not_the_speakers_where_echo_is_guarded(
+    guards_echo: bool,
+):
     rng = np.random.default_rng(3)
-    stt = FakeStt()
-    speaker = Speaker(stt)
+    stt = FakeStt("an echo")
+    speaker = Speaker(stt, options=OverhearOptions(guards_echo=guards_echo))
     others = [rng.normal(0, 4000, FRAME_SAMPLES).astype(np.int16) for _ in range(500)]
     delay = 8
     for n, frame in enumerate(others):
@@ -267,7 +270,7 @@ async def test_others_voices_that_come_back_are_not_the_speakers():
         speaker.says(FRAME_S, echo.astype(np.int16), hears=frame)
     speaker.pauses(1.0)
     await settled()
-    assert stt.heard == []
+    assert speaker.texts == ([] if guards_echo else ["an echo"])
 
 
 @pytest.mark.parametrize(
