@@ -35,9 +35,10 @@ from telephony.media_streams.twilio import (
     serialise_mark,
     serialise_media,
 )
+from telephony.reporting_leg import ReportingLeg
 from telephony.rtp.plc import Concealer
 from voice.codec import Codec, decode, encode
-from voice.events import KeyPressed, LegEnded, LegEvent
+from voice.events import KeyPressed
 from voice.frames import Pcm, silence
 
 logger = logging.getLogger(__name__)
@@ -73,17 +74,11 @@ class StreamStatistics:
     dropped: int  # frames that the network did not take in time
 
 
-def _ignore_event(_event: LegEvent) -> None:
-    pass
-
-
-class MediaStreamLeg:
+class MediaStreamLeg(ReportingLeg):
     """Implements telephony.leg.Leg for a stream whose `start` has come; somebody must `run` it.
 
     Attributes:
         info: who calls whom, where the stream's parameters From and To say so.
-        on_event: called on the event loop with keys and, once, the end. An end that came before it
-            was set is reported after the next `receive_frame`; keys are not.
     """
 
     def __init__(
@@ -104,7 +99,7 @@ class MediaStreamLeg:
             clock: monotonic seconds.
         """
         self.info = _caller_info(start, peer)
-        self.on_event: Callable[[LegEvent], None] = _ignore_event
+        super().__init__(self.info.call_id)
         self._channel = channel
         self._stream_sid = start.stream_sid
         self._media_timeout_s = media_timeout_s
@@ -114,10 +109,7 @@ class MediaStreamLeg:
         self._outbox = Outbox()
         self._played = asyncio.Event()  # the last mark has come back, or never will
         self._answered = False
-        self._ended = False
-        self._end: LegEnded | None = None  # not yet reported
         self._heard_at_s = clock()
-        self._hanging_up: asyncio.Task[None] | None = None
         self._received = self._malformed = self._sent = 0
 
     @property
@@ -147,7 +139,7 @@ class MediaStreamLeg:
     async def reject(self, status: int, *, retry_after_s: int | None = None) -> None:
         """Refuse the call with a SIP status, told as a close code; the carrier hangs up."""
         later = retry_after_s is not None or status in _TRY_LATER_STATUS
-        self._finish("server_hangup")
+        self._report_end("server_hangup")
         await self._channel.close(_CLOSE_TRY_LATER if later else _CLOSE_POLICY, str(status))
 
     async def hang_up(self, reason: str) -> None:
@@ -158,7 +150,7 @@ class MediaStreamLeg:
         """
         if not self._ended:
             logger.info("Hanging up", extra={"call_id": self.info.call_id, "reason": reason})
-            self._finish(reason if reason == "media_timeout" else "server_hangup")
+            self._report_end(reason if reason == "media_timeout" else "server_hangup")
             if reason != "media_timeout":
                 await self._let_finish()
         await self._channel.close(_CLOSE_OK)
@@ -179,8 +171,7 @@ class MediaStreamLeg:
     def receive_frame(self) -> Pcm:
         """The caller's next 20 ms, shape (160,); silence before the answer and after the end."""
         if self._ended or not self._answered:
-            if self._end is not None:
-                asyncio.get_running_loop().call_soon(self._report_end)
+            self._remind_of_end()
             return silence()
         if self._clock() - self._heard_at_s >= self._media_timeout_s:
             self._give_up()
@@ -195,13 +186,6 @@ class MediaStreamLeg:
         if self._answered and not self._ended:
             self._outbox.put(encode(Codec.PCMU, pcm))
 
-    def _give_up(self) -> None:
-        if self._hanging_up is None:
-            # A task of the leg's own: the end must reach the caller even if nobody runs the call.
-            self._hanging_up = asyncio.get_running_loop().create_task(
-                self.hang_up("media_timeout"), name=f"hang up {self.info.call_id}"
-            )
-
     # --- the stream -------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -212,7 +196,7 @@ class MediaStreamLeg:
                 await self._read()
                 writer.cancel()
         finally:
-            self._finish("network_error")
+            self._report_end("network_error")
             self._played.set()
 
     async def _read(self) -> None:
@@ -220,13 +204,13 @@ class MediaStreamLeg:
             while self._take(await self._channel.recv()):
                 pass
         except ConnectionClosedOK:
-            self._finish("caller_hangup")
+            self._report_end("caller_hangup")
         except ConnectionClosed as closed:
             if not self._ended:
                 logger.warning(
                     "Media stream lost", extra={"call_id": self.info.call_id, "error": str(closed)}
                 )
-            self._finish("network_error")
+            self._report_end("network_error")
 
     def _take(self, message: str | bytes) -> bool:
         """Take a message; whether another can follow."""
@@ -251,7 +235,7 @@ class MediaStreamLeg:
                 if name == _LAST_WORDS:
                     self._played.set()
             case Stopped():
-                self._finish("caller_hangup")
+                self._report_end("caller_hangup")
                 return False
             case Connected() | Started():
                 logger.debug("Stream begun twice", extra={"call_id": self.info.call_id})
@@ -277,27 +261,6 @@ class MediaStreamLeg:
                 return serialise_mark(self._stream_sid, name)
             case _:
                 assert_never(outgoing)
-
-    # --- the end ----------------------------------------------------------------------------------
-
-    def _finish(self, reason: str) -> None:
-        if self._ended:
-            return
-        self._ended = True
-        self._end = LegEnded(reason=reason)
-        # In the loop's next turn: whoever hangs up must not be called back from within.
-        asyncio.get_running_loop().call_soon(self._report_end)
-
-    def _report_end(self) -> None:
-        if self._end is not None and self.on_event is not _ignore_event:
-            end, self._end = self._end, None
-            self._report(end)
-
-    def _report(self, event: LegEvent) -> None:
-        try:
-            self.on_event(event)
-        except Exception:
-            logger.exception("A leg's event was not handled", extra={"call_id": self.info.call_id})
 
 
 def _caller_info(start: Started, peer: str) -> CallerInfo:

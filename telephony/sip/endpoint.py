@@ -148,10 +148,16 @@ class SipEndpoint(asyncio.DatagramProtocol):
             return ()
         return self._registrar.contacts(user, self._loop.time())
 
-    async def dial(self, options: DialOptions) -> OutgoingCall:
+    async def dial(
+        self, options: DialOptions, *, media_port: int, media_host: str | None = None
+    ) -> OutgoingCall:
         """Call somebody; set the call's callbacks before anything else is awaited.
 
         A target or proxy given by name is looked up as an address, without NAPTR and SRV.
+
+        Args:
+            media_port: UDP port our RTP is received at.
+            media_host: IP address of the same; None: our address as the destination reaches it.
 
         Raises:
             MalformedValueError: the target or the caller is no sip URI.
@@ -174,8 +180,8 @@ class SipEndpoint(asyncio.DatagramProtocol):
             ),
             destination=destination,
             local=local,
-            media_host=options.media_host or local[0],
-            media_port=options.media_port,
+            media_host=media_host or local[0],
+            media_port=media_port,
             routes=() if proxy is None else (proxy,),
             through=options.reach is not None,
             fields=options.headers,

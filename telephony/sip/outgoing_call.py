@@ -16,8 +16,6 @@ class DialOptions:
 
     Attributes:
         target: a sip URI.
-        media_port: UDP port our RTP is received at.
-        media_host: IP address of the same; None: our address as the destination reaches it.
         from_uri: who calls; None: frontdesk at our address.
         from_name: the display name in From.
         headers: more header fields of the INVITE, User-to-User and the like.
@@ -27,8 +25,6 @@ class DialOptions:
     """
 
     target: str
-    media_port: int
-    media_host: str | None = None
     from_uri: str | None = None
     from_name: str = ""
     headers: tuple[tuple[str, str], ...] = ()
