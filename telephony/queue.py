@@ -80,6 +80,8 @@ class CallQueue:
     ) -> None:
         """Set up empty queues, by name; a main queue with the defaults if there are none.
 
+        The first one's wrap-up time is also for conversations that came from no queue.
+
         Raises:
             UnknownQueueError: a queue overflows to one that is not there.
         """
@@ -88,7 +90,7 @@ class CallQueue:
         for options in self.queues.values():
             if options.overflow_to is not None:
                 self._options(options.overflow_to)
-        self._pool = AgentPool()
+        self._pool = AgentPool(next(iter(self.queues.values())).wrap_up_s)
         self._callers: dict[str, Caller] = {}
         self._handling_time_s = {name: row.handling_time_s for name, row in self.queues.items()}
         self._joined = 0

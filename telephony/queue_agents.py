@@ -96,8 +96,11 @@ class AgentPool:
     """Everyone who is signed in; see the module's theory of operation.
 
     Changes of state and finished conversations gather until they are taken.
+
+    wrap_up_s: after conversations that came from no queue.
     """
 
+    wrap_up_s: float
     _agents: dict[str, Agent] = field(default_factory=dict[str, Agent])
     _signed_in: int = 0
     _shown: list[QueueCommand] = field(default_factory=list[QueueCommand])
@@ -285,7 +288,7 @@ class AgentPool:
         held_s = min(max(event.held_s, 0.0), lasted_s)
         agent.talk = Handling(talk_s=lasted_s - held_s, held_s=held_s, wrap_up_s=0.0)
         agent.caller = None
-        given_s = 0.0 if agent.conversation is None else agent.conversation.wrap_up_s
+        given_s = agent.conversation.wrap_up_s if agent.conversation else self.wrap_up_s
         given_s = given_s if agent.wrap_up_s is None else agent.wrap_up_s
         agent.wrap_up_until_s = now_s + given_s
         self._enter(agent, AgentState.WRAP_UP, now_s)

@@ -27,7 +27,7 @@ class Desk:
     """One agent, signed in, and the time."""
 
     def __init__(self, *, wrap_up_s: float | None = None) -> None:
-        self.pool = AgentPool()
+        self.pool = AgentPool(wrap_up_s=15.0)
         self.now_s = 1000.0
         self.then(AgentSignedIn(agent="ada", skills={"billing": 2}, wrap_up_s=wrap_up_s))
 
@@ -156,6 +156,16 @@ def test_agent_who_is_rung_past_the_queue_in_their_notes_is_done_with_them():
     [(conversation, handling)] = desk.pool.take_handled()
     assert conversation == TALK
     assert handling.wrap_up_s == 10.0
+
+
+def test_conversation_from_no_queue_has_a_wrap_up_and_is_counted_in_none():
+    desk = Desk()
+    desk.then(READY)
+    desk.then(AgentEngaged(agent="ada", caller="caller"))
+    desk.then(OfferAccepted(agent="ada", caller="caller"))
+    assert desk.then(TalkEnded(agent="ada")) == [("wrap_up", None)]
+    assert desk.wait(15.0) == [("ready", None)]
+    assert desk.pool.take_handled() == []
 
 
 def test_conversation_is_counted_with_its_hold_and_wrap_up():
