@@ -23,9 +23,12 @@ from models.intent import IntentEngine, train_intents
 from models.stt import SttEngine
 from models.tts import CachedVoice, open_voice
 from models.vad import SileroVad
+from server.accounts.access import Access, Site
+from server.accounts.accounts import Accounts
+from server.accounts.oidc import OidcProvider
 from server.actions_port import ActionsPort
 from server.calls import Calls, CallServices
-from server.config import Config
+from server.config import Config, OidcConfig
 from server.errors import StartError
 from server.feed import Feed
 from server.flows import find_flow, static_texts
@@ -33,6 +36,7 @@ from server.http import HttpPorts, make_app
 from server.observability import Metrics
 from server.pages import mount_assets
 from server.phone_door import PhoneDoor, webrtc_options
+from server.records.errors import RecordsUnavailableError
 from server.records.records import Records
 from server.sip_door import SipDoor
 from server.speech import Recogniser, Speaker
@@ -113,7 +117,11 @@ async def running(config: Config, database_url: str) -> AsyncGenerator[Addresses
         ports = HttpPorts(
             health=lambda: _health(records), metrics=metrics, records=records, feed=feed
         )
-        app = make_app(ports, token=config.http.token)
+        app = make_app(
+            ports,
+            await _open_access(parts, config, database_url),
+            oidc=_open_provider(parts, config.oidc),
+        )
         if streams is not None:
             app.include_router(
                 twilio_webhook(
@@ -156,6 +164,25 @@ async def _open_records(
     parts.push_async_callback(records.close)
     metrics.records_spooled.set_function(lambda: records.spooled)
     return records
+
+
+async def _open_access(parts: AsyncExitStack, config: Config, database_url: str) -> Access:
+    try:
+        accounts = await Accounts.open(database_url, config.accounts)
+    except RecordsUnavailableError as error:
+        raise StartError(
+            f"the database does not answer ({error}): start it, or correct DATABASE_URL"
+        ) from error
+    parts.push_async_callback(accounts.close)
+    return Access(accounts, token=config.http.token, site=Site(public_url=config.http.public_url))
+
+
+def _open_provider(parts: AsyncExitStack, config: OidcConfig) -> OidcProvider | None:
+    if config.issuer is None:
+        return None
+    provider = OidcProvider(config)
+    parts.push_async_callback(provider.close)
+    return provider
 
 
 async def _open_actions(

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from server.accounts_cli import audit_app, users_app
 from server.bench import bench_app
 from server.errors import one_line
 from server.training_cli import eval_app, train_app
@@ -30,6 +31,8 @@ flows_app = typer.Typer(help="Dialog flows.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.add_typer(flows_app, name="flows")
 app.add_typer(bench_app, name="bench")
+app.add_typer(users_app, name="users")
+app.add_typer(audit_app, name="audit")
 models_app.add_typer(train_app, name="train")
 models_app.add_typer(eval_app, name="eval")
 

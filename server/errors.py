@@ -24,7 +24,7 @@ def one_line(error: BaseException) -> str | None:
 
 # By name, so that a command which needs none of these packages does not load them.
 _EXPECTED = {
-    "server": {"StartError", "ConfigError", "PostgresError", "RecordsError"},
+    "server": {"StartError", "ConfigError", "PostgresError", "RecordsError", "AccountsError"},
     "dialog": {"FlowError"},
     "models": {"ModelError"},
     "actions": {"ActionsError"},

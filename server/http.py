@@ -2,34 +2,46 @@
 
 GET /healthz                    200 when calls can be taken and recorded, 503 otherwise
 GET /metrics                    Prometheus text
-GET /v1/calls?limit=&before=    the latest calls
-GET /v1/calls/{id}              one call with its turns and actions
+GET /v1/calls?limit=&before=    the latest calls; for an agent, those they had
+GET /v1/calls/{id}              one call with its turns and actions, and what the desk did
 GET /v1/calls/{id}/recording    its stereo WAV
+GET /v1/handoffs?limit=&before=&agent=      the latest hand-offs
+GET /v1/agents/statistics?since=&until=     what each agent was offered and took
 GET /v1/live                    server-sent events as calls go on
+
+Sign-in and users are in server/accounts/http.py.
 """
 
 import asyncio
 import json
-import logging
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import SecretStr
+from pydantic import AwareDatetime
 
-from server.auth import bearer_guard
+from server.accounts.access import Access
+from server.accounts.audit import AuditEvent
+from server.accounts.http import accounts_router, handle_errors
+from server.accounts.oidc import OidcProvider
+from server.accounts.rights import Right
+from server.accounts.users import User
 from server.feed import Feed
 from server.observability import Metrics, request_context
+from server.pages import mount_assets
 from server.records.calls import CallDetail, CallRecord
+from server.records.desk import DeskRecords
+from server.records.desk_facts import AgentStatistics, HandOffRecord
 from server.records.errors import RecordsUnavailableError
 from server.records.records import Records
 
-log = logging.getLogger(__name__)
+_RECHECK_S: Final = 15.0  # how long a live feed outlives the session it was opened in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +54,9 @@ class HttpPorts:
     feed: Feed
 
 
-def make_app(ports: HttpPorts, *, token: SecretStr | None) -> FastAPI:
-    """The ASGI application."""
-    app = FastAPI(title="frontdesk", docs_url=None, redoc_url=None)
+def make_app(ports: HttpPorts, access: Access, *, oidc: OidcProvider | None = None) -> FastAPI:
+    """The ASGI application; what is not public asks `access`."""
+    app = FastAPI(title="frontdesk", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.middleware("http")
     async def with_request_id(  # pyright: ignore[reportUnusedFunction]
@@ -53,6 +65,9 @@ def make_app(ports: HttpPorts, *, token: SecretStr | None) -> FastAPI:
         with request_context(request.headers.get("X-Request-Id")) as request_id:
             response = await proceed(request)
             response.headers["X-Request-Id"] = request_id
+            response.headers.setdefault("X-Content-Type-Options", "nosniff")
+            if request.url.path.startswith("/v1"):
+                response.headers.setdefault("Cache-Control", "no-store")
             return response
 
     @app.exception_handler(RecordsUnavailableError)
@@ -61,8 +76,13 @@ def make_app(ports: HttpPorts, *, token: SecretStr | None) -> FastAPI:
     ) -> JSONResponse:
         return JSONResponse({"detail": "the database does not answer; try again"}, 503)
 
+    handle_errors(app)
     app.include_router(_public(ports))
-    app.include_router(_records(ports), dependencies=[Depends(bearer_guard(token))])
+    app.include_router(_calls(ports.records, access))
+    app.include_router(_desk(ports.records.desk, access))
+    app.include_router(_live(ports.feed, access))
+    app.include_router(accounts_router(access, oidc))
+    mount_assets(app)
     return app
 
 
@@ -83,48 +103,111 @@ def _public(ports: HttpPorts) -> APIRouter:
     return router
 
 
-def _records(ports: HttpPorts) -> APIRouter:
-    router = APIRouter(prefix="/v1")
+def _calls(records: Records, access: Access) -> APIRouter:
+    router = APIRouter(prefix="/v1/calls")
+    readers = access.require(Right.SEE_CALLS, Right.SEE_OWN_CALLS)
+    listeners = access.require(Right.HEAR_CALLS, Right.SEE_OWN_CALLS)
 
-    @router.get("/calls")
+    @router.get("")
     async def list_calls(  # pyright: ignore[reportUnusedFunction]
-        limit: Annotated[int, Query(ge=1, le=500)] = 50, before: uuid.UUID | None = None
+        user: Annotated[User, Depends(readers)],
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        before: uuid.UUID | None = None,
     ) -> Sequence[CallRecord]:
-        return await ports.records.list_calls(limit=limit, before=before)
+        if user.may(Right.SEE_CALLS):
+            return await records.list_calls(limit=limit, before=before)
+        return await records.desk.calls_of_agent(user.key, limit, before)
 
-    @router.get("/calls/{call_id}")
+    @router.get("/{call_id}")
     async def get_call(  # pyright: ignore[reportUnusedFunction]
-        call_id: uuid.UUID,
+        call_id: uuid.UUID, user: Annotated[User, Depends(readers)]
     ) -> dict[str, Any]:
-        found = await _found(ports.records, call_id)
-        return {**asdict(found.call), "turns": found.turns, "actions": found.actions}
+        found = await _found(records, call_id, user, Right.SEE_CALLS)
+        desk = await records.desk.of_call(call_id)
+        return {
+            **asdict(found.call),
+            "turns": found.turns,
+            "actions": found.actions,
+            **{each.name: getattr(desk, each.name) for each in fields(desk)},
+        }
 
-    @router.get("/calls/{call_id}/recording")
+    @router.get("/{call_id}/recording")
     async def recording(  # pyright: ignore[reportUnusedFunction]
-        call_id: uuid.UUID,
+        call_id: uuid.UUID, request: Request, user: Annotated[User, Depends(listeners)]
     ) -> FileResponse:
-        path = (await _found(ports.records, call_id)).call.recording_path
+        path = (await _found(records, call_id, user, Right.HEAR_CALLS)).call.recording_path
         if not path or not await asyncio.to_thread(Path(path).is_file):
             raise HTTPException(404, "this call was not recorded, or the recording is gone")
+        await access.accounts.audit.write(
+            AuditEvent(
+                kind="recording_heard", actor=access.actor(user, request), subject=str(call_id)
+            )
+        )
         return FileResponse(path, media_type="audio/wav", filename=f"{call_id}.wav")
-
-    @router.get("/live")
-    async def live() -> StreamingResponse:  # pyright: ignore[reportUnusedFunction]
-        return StreamingResponse(_events(ports.feed), media_type="text/event-stream")
 
     return router
 
 
-async def _found(records: Records, call_id: uuid.UUID) -> CallDetail:
+def _desk(desk: DeskRecords, access: Access) -> APIRouter:
+    router = APIRouter(prefix="/v1", dependencies=[Depends(access.require(Right.SEE_CALLS))])
+
+    @router.get("/handoffs")
+    async def list_handoffs(  # pyright: ignore[reportUnusedFunction]
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        before: uuid.UUID | None = None,
+        agent: Annotated[str | None, Query(max_length=128)] = None,
+    ) -> Sequence[HandOffRecord]:
+        return await desk.list_handoffs(limit, before, agent=agent)
+
+    @router.get("/agents/statistics")
+    async def statistics(  # pyright: ignore[reportUnusedFunction]
+        since: AwareDatetime, until: AwareDatetime
+    ) -> Sequence[AgentStatistics]:
+        return await desk.agent_statistics(since, until)
+
+    return router
+
+
+def _live(feed: Feed, access: Access) -> APIRouter:
+    router = APIRouter(prefix="/v1")
+
+    @router.get("/live", dependencies=[Depends(access.require(Right.SEE_LIVE))])
+    async def live(request: Request) -> StreamingResponse:  # pyright: ignore[reportUnusedFunction]
+        async def still_may() -> bool:
+            user = await access.user_of(request)
+            return user is not None and user.may(Right.SEE_LIVE)
+
+        return StreamingResponse(_events(feed, still_may), media_type="text/event-stream")
+
+    return router
+
+
+async def _found(records: Records, call_id: uuid.UUID, user: User, all_calls: Right) -> CallDetail:
+    """A call that this user may see: any with the right to all, else one they had themselves."""
     found = await records.get_call(call_id)
+    if found is not None and not user.may(all_calls):
+        found = found if await records.desk.agent_had_call(user.key, call_id) else None
     if found is None:
         raise HTTPException(404, "there is no such call")
     return found
 
 
-async def _events(feed: Feed) -> AsyncIterator[str]:
-    """Server-sent events (WHATWG HTML §9.2) until the server or the client goes."""
+async def _events(feed: Feed, still_may: Callable[[], Awaitable[bool]]) -> AsyncIterator[str]:
+    """Server-sent events (WHATWG HTML §9.2) until the server or the client goes, or may no more."""
     with feed.subscribe() as queue:
         yield ": connected\n\n"
-        while (event := await queue.get()) is not None:
-            yield f"data: {json.dumps(event, default=str)}\n\n"
+        checked_s = time.monotonic()
+        while True:
+            try:
+                async with asyncio.timeout(_RECHECK_S):
+                    event = await queue.get()
+            except TimeoutError:
+                yield ": still here\n\n"
+            else:
+                if event is None:
+                    return
+                yield f"data: {json.dumps(event, default=str)}\n\n"
+            if time.monotonic() - checked_s >= _RECHECK_S:
+                if not await still_may():
+                    return
+                checked_s = time.monotonic()
