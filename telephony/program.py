@@ -207,7 +207,8 @@ class Program:
         spoken_to: set[str] = set()
         for playing in self._speech:
             listeners = frozenset(playing.listeners)  # as it begins: what ends has none
-            if spoken_to.isdisjoint(listeners) and (frame := playing.pop()) is not None:
+            has_turn = listeners and spoken_to.isdisjoint(listeners)
+            if has_turn and (frame := playing.pop()) is not None:
                 frames.update(dict.fromkeys(listeners, frame))
             spoken_to |= listeners
         return spoken_to

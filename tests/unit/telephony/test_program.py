@@ -231,6 +231,15 @@ def test_speech_to_who_left_does_not_keep_others_waiting():
     assert world.heard("caller") == {"brief"}
 
 
+def test_what_was_played_to_who_left_does_not_count_as_finished():
+    world, finished = ToneRoom("agent"), list[bool]()
+    playing = world.room.play("agent", clip("brief", 2), on_finished=lambda: finished.append(True))
+    world.tick()
+    world.room.remove("agent")
+    world.tick(3)
+    assert (finished, playing.finished) == ([], False)
+
+
 def test_a_clip_of_any_length_is_filled_up_with_silence():
     source = Clip(np.ones(250, dtype=np.int16))
     assert [frame.sum() for frame in (source.pop(), source.pop()) if frame is not None] == [160, 90]
