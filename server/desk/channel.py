@@ -6,12 +6,13 @@ ping, so that whoever says nothing for `_GONE_S` is gone.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import BaseModel
 
+from server.accounts.access import UNAUTHORISED
 from server.desk.bounds import RateBound
 from server.desk.errors import ProtocolError
 from server.desk.protocol import ErrorTold, Ping, type_of
@@ -22,6 +23,7 @@ _OUTBOX: Final = 512  # messages; a page that owes more is cut off, and gets a f
 _PING_S: Final = 4.0
 _GONE_S: Final = 11.0  # two pings unanswered, and some
 _CLOSE_S: Final = 2.0
+_WELCOME_S: Final = 20.0  # who signed out, or was closed out, keeps the desk no longer
 
 GOING_AWAY: Final = 1001  # RFC 6455 §7.4.1
 POLICY_VIOLATION: Final = 1008
@@ -30,6 +32,9 @@ REPLACED: Final = 4001  # ours: another window has the desk; do not come back
 
 Handle = Callable[[str], None]
 """Serves one message; raises ProtocolError for one that cannot be."""
+
+Welcome = Callable[[], Awaitable[bool]]
+"""Whether who opened the page may still be there."""
 
 
 class WebSocketChannel:
@@ -57,13 +62,14 @@ class WebSocketChannel:
                 self._outbox.get_nowait()
             self._outbox.put_nowait(None)
 
-    async def run(self, handle: Handle) -> None:
-        """Serve the page until it goes, or `close`."""
+    async def run(self, handle: Handle, welcome: Welcome) -> None:
+        """Serve the page until it goes, is not welcome any more, or `close`."""
         self._heard_s = asyncio.get_running_loop().time()
         tasks = [
             asyncio.create_task(self._read(handle), name="desk reader"),
             asyncio.create_task(self._write(), name="desk writer"),
             asyncio.create_task(self._pulse(), name="desk pulse"),
+            asyncio.create_task(self._guard(welcome), name="desk guard"),
         ]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -117,6 +123,13 @@ class WebSocketChannel:
             self.send(Ping())
             await asyncio.sleep(_PING_S)
         log.info("a desk's page went away without a word")
+
+    async def _guard(self, welcome: Welcome) -> None:
+        while True:
+            if not await welcome():
+                self.close(UNAUTHORISED)
+                return await self._until_closed()
+            await asyncio.sleep(_WELCOME_S)
 
 
 def _is_gone(error: Exception) -> bool:

@@ -11,23 +11,24 @@ GET  /v1/desk/targets               to whom a call can be given
 
 import asyncio
 import logging
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Final
-from urllib.parse import quote, urlsplit
+from typing import Annotated, Final, TypeAlias
+from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, HTTPException, Response, WebSocket, WebSocketException
+from fastapi import APIRouter, Depends, HTTPException, Response, WebSocket
 from fastapi.responses import FileResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
-from starlette.requests import HTTPConnection
 
+from server.accounts.access import FORBIDDEN, UNAUTHORISED
 from server.accounts.rights import Right
+from server.accounts.users import User
 from server.desk.board import BoardRtcAnswer, BoardRtcOffer, parse_from_board
-from server.desk.channel import POLICY_VIOLATION, WebSocketChannel
+from server.desk.channel import WebSocketChannel
 from server.desk.desk import Desk
 from server.desk.errors import NoAudioError, RefusedError
 from server.desk.ports import OpenRtc, RtcLeg, Supervision
@@ -40,6 +41,7 @@ from server.desk.protocol import (
     parse_from_desk,
 )
 from server.desk.supervisor import Boards, BoardWorld
+from server.records.errors import RecordsUnavailableError
 from telephony.leg import LegGoneError
 
 log = logging.getLogger(__name__)
@@ -60,12 +62,8 @@ _PAGE_HEADERS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Visitor:
-    """Who is signed in, as far as the desk must know."""
-
-    profile: AgentProfile
-    rights: frozenset[Right]
+Visitor: TypeAlias = Callable[..., Awaitable[User | None]]
+"""A FastAPI dependency, also callable on a connection: accounts.access.Access.visitor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +73,7 @@ class DeskDoors:
     desk: Desk
     supervision: Supervision
     open_rtc: OpenRtc
-    visitor: Callable[..., Any]
-    """A FastAPI dependency on an HTTPConnection that gives a Visitor, or None: not signed in."""
+    visitor: Visitor
     sign_in_path: str = "/sign-in"
 
 
@@ -96,11 +93,11 @@ def _pages(doors: DeskDoors) -> APIRouter:
     def page(path: str, file: str, right: Right) -> None:
         @router.get(path, include_in_schema=False)
         async def show(  # pyright: ignore[reportUnusedFunction]
-            visitor: Annotated[Visitor | None, Depends(doors.visitor)],
+            visitor: Annotated[User | None, Depends(doors.visitor)],
         ) -> Response:
             if visitor is None:
                 return RedirectResponse(f"{doors.sign_in_path}?next={quote(path)}", 303)
-            if right not in visitor.rights:
+            if not visitor.may(right):
                 raise HTTPException(403, "your role does not open this page")
             return FileResponse(STATIC / file, headers=_PAGE_HEADERS)
 
@@ -115,23 +112,28 @@ def _agent_doors(doors: DeskDoors) -> APIRouter:
 
     @router.websocket("/desk/ws")
     async def desk_socket(  # pyright: ignore[reportUnusedFunction]
-        socket: WebSocket, visitor: Annotated[Visitor, Depends(agent)]
+        socket: WebSocket, visitor: Annotated[User | None, Depends(doors.visitor)]
     ) -> None:
-        await socket.accept()
-        channel, session = WebSocketChannel(socket), desk.session(visitor.profile)
+        agent = await _welcome(socket, visitor, Right.TAKE_CALLS)
+        if agent is None:
+            return
+        channel, session = WebSocketChannel(socket), desk.session(profile_of(agent))
         session.connect(channel)
-        log.info("desk opened", extra={"agent": visitor.profile.id})
+        log.info("desk opened", extra={"agent": agent.key})
         try:
-            await channel.run(lambda text: session.receive(parse_from_desk(text)))
+            await channel.run(
+                lambda text: session.receive(parse_from_desk(text)),
+                lambda: _still_welcome(doors, socket, Right.TAKE_CALLS),
+            )
         finally:
             session.disconnect(channel)
-            log.info("desk closed", extra={"agent": visitor.profile.id})
+            log.info("desk closed", extra={"agent": agent.key})
 
     @router.post("/v1/desk/rtc")
     async def rtc(  # pyright: ignore[reportUnusedFunction]
-        offer: RtcOffer, visitor: Annotated[Visitor, Depends(agent)]
+        offer: RtcOffer, visitor: Annotated[User, Depends(agent)]
     ) -> RtcAnswer:
-        session = desk.session(visitor.profile)
+        session = desk.session(profile_of(visitor))
         with _as_http():
             call_id = session.call_of(offer.offer_id)
             leg = await doors.open_rtc(offer.sdp)
@@ -140,18 +142,18 @@ def _agent_doors(doors: DeskDoors) -> APIRouter:
 
     @router.get("/v1/desk/history/{call_id}")
     async def history(  # pyright: ignore[reportUnusedFunction]
-        call_id: UUID, visitor: Annotated[Visitor, Depends(agent)]
+        call_id: UUID, visitor: Annotated[User, Depends(agent)]
     ) -> Sequence[EarlierCall]:
-        if not desk.session(visitor.profile).has_call(call_id):
+        if not desk.session(profile_of(visitor)).has_call(call_id):
             raise HTTPException(403, "this call is not on your desk")
         with _as_http():
             return await desk.actions.history(call_id)
 
     @router.get("/v1/desk/targets")
     async def targets(  # pyright: ignore[reportUnusedFunction]
-        visitor: Annotated[Visitor, Depends(agent)],
+        visitor: Annotated[User, Depends(agent)],
     ) -> Sequence[TransferTarget]:
-        return desk.targets(visitor.profile.id)
+        return desk.targets(visitor.key)
 
     return router
 
@@ -170,19 +172,24 @@ def _supervisor_doors(doors: DeskDoors) -> APIRouter:
 
     @router.websocket("/supervisor/ws")
     async def board_socket(  # pyright: ignore[reportUnusedFunction]
-        socket: WebSocket, visitor: Annotated[Visitor, Depends(supervisor)]
+        socket: WebSocket, visitor: Annotated[User | None, Depends(doors.visitor)]
     ) -> None:
-        await socket.accept()
+        viewer = await _welcome(socket, visitor, Right.SUPERVISE)
+        if viewer is None:
+            return
         channel = WebSocketChannel(socket)
-        with boards.opened(visitor.profile, channel) as session:
-            await channel.run(lambda text: session.receive(parse_from_board(text)))
+        with boards.opened(viewer, channel) as session:
+            await channel.run(
+                lambda text: session.receive(parse_from_board(text)),
+                lambda: _still_welcome(doors, socket, Right.SUPERVISE),
+            )
 
     @router.post("/v1/supervisor/rtc")
     async def rtc(  # pyright: ignore[reportUnusedFunction]
-        offer: BoardRtcOffer, visitor: Annotated[Visitor, Depends(supervisor)]
+        offer: BoardRtcOffer, visitor: Annotated[User, Depends(supervisor)]
     ) -> BoardRtcAnswer:
         with _as_http():
-            session = boards.of(visitor.profile.id)
+            session = boards.of(visitor.key)
             leg = await doors.open_rtc(offer.sdp)
         doors.desk.spawn(_attach(leg, lambda: session.attach_audio(leg)))
         return BoardRtcAnswer(sdp=leg.answer_sdp)
@@ -201,33 +208,50 @@ async def _attach(leg: RtcLeg, attach: Callable[[], None]) -> None:
         await leg.hang_up("not_wanted")
 
 
-def _admitted(doors: DeskDoors, right: Right) -> Callable[..., Visitor]:
-    """A dependency for HTTP and WebSockets: signed in, with the right, and from our pages."""
+def _admitted(doors: DeskDoors, right: Right) -> Callable[..., User]:
+    """A dependency for requests: 401 for nobody, 403 without the right."""
 
-    def admit(
-        connection: HTTPConnection, visitor: Annotated[Visitor | None, Depends(doors.visitor)]
-    ) -> Visitor:
-        _require_our_page(connection)
+    def admit(visitor: Annotated[User | None, Depends(doors.visitor)]) -> User:
         if visitor is None:
-            raise _refusal(connection, 401, "sign in first")
-        if right not in visitor.rights:
-            raise _refusal(connection, 403, "your role does not open this door")
+            raise HTTPException(401, "sign in first")
+        if not visitor.may(right):
+            raise HTTPException(403, "your role does not open this door")
         return visitor
 
     return admit
 
 
-def _require_our_page(connection: HTTPConnection) -> None:
-    """Cookies come along from anywhere; the Origin says where from (RFC 6455 §10.2)."""
-    origin = connection.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != connection.headers.get("host"):
-        raise _refusal(connection, 403, "this page may not come here")
+def profile_of(user: User) -> AgentProfile:
+    """What the desk knows of an account."""
+    return AgentProfile(
+        id=user.key,
+        name=user.name,
+        skills=tuple(user.skills),
+        languages=user.languages,
+        extension=user.extension,
+        may_approve=user.may(Right.APPROVE),
+    )
 
 
-def _refusal(connection: HTTPConnection, status: int, message: str) -> Exception:
-    if connection.scope["type"] == "websocket":
-        return WebSocketException(POLICY_VIOLATION, message)  # before accept: 403
-    return HTTPException(status, message)
+async def _still_welcome(doors: DeskDoors, socket: WebSocket, right: Right) -> bool:
+    """Whether who opened this may stay: a session ends, an account is closed."""
+    try:
+        user = await doors.visitor(socket)
+    except RecordsUnavailableError:
+        return True  # nobody is thrown out of a call because a database restarts
+    return user is not None and user.may(right)
+
+
+async def _welcome(socket: WebSocket, visitor: User | None, right: Right) -> User | None:
+    """Accept the socket; None when it is closed again, with a code that the page is told."""
+    await socket.accept()  # before it may be closed: browsers hide the code of a refused one
+    if visitor is None:
+        await socket.close(UNAUTHORISED, "sign in")
+    elif not visitor.may(right):
+        await socket.close(FORBIDDEN, "your role does not open this door")
+    else:
+        return visitor
+    return None
 
 
 @contextmanager

@@ -49,6 +49,7 @@ class AgentProfile:
     skills: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     extension: str | None = None  # of their SIP phone; None: they have none
+    may_approve: bool = False  # let an action go on that waits for a person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,7 @@ class AgentView(Message):
     reach: Literal["desk", "phone"]
     extension: str | None
     spoken_brief: bool  # they want the brief said, after they answered
+    may_approve: bool
 
 
 class PendingAction(Message):

@@ -281,6 +281,8 @@ class DeskSession:
 
     def _decide(self, message: Decide) -> None:
         case = self._case(message.call_id)
+        if not self._directory.get(self.agent_id).profile.may_approve:
+            raise RefusedError("a supervisor decides this", code="forbidden")
         if message.action_id not in {item.id for item in case.approvals}:
             raise RefusedError("somebody else has decided this", code="gone")
         left = tuple(item for item in case.approvals if item.id != message.action_id)
@@ -370,4 +372,5 @@ class DeskSession:
             reach=state.reach.value,
             extension=state.profile.extension if self._world.dial is not None else None,
             spoken_brief=self.spoken_brief,
+            may_approve=state.profile.may_approve,
         )

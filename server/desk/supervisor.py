@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from server.accounts.users import User
 from server.desk.agent_leg import AgentLeg
 from server.desk.board import (
     BoardAgent,
@@ -22,7 +23,7 @@ from server.desk.board import (
 )
 from server.desk.errors import RefusedError
 from server.desk.ports import Channel, Supervision
-from server.desk.presence import AgentDirectory, AgentProfile, UnknownAgentError
+from server.desk.presence import AgentDirectory, UnknownAgentError
 from server.desk.protocol import ErrorTold, Pong
 from server.desk.timers import Timer, Timers
 from voice.ports import AudioLeg
@@ -183,19 +184,17 @@ class Boards:
         self._sessions: dict[str, SupervisorSession] = {}
 
     @contextmanager
-    def opened(
-        self, profile: AgentProfile, channel: Channel
-    ) -> Generator[SupervisorSession, None, None]:
+    def opened(self, user: User, channel: Channel) -> Generator[SupervisorSession, None, None]:
         """A board for this page, until the page is gone."""
-        session = SupervisorSession(profile.id, profile.name, channel, self._world)
-        self._sessions[profile.id] = session
+        session = SupervisorSession(user.key, user.name, channel, self._world)
+        self._sessions[user.key] = session
         session.start()
         try:
             yield session
         finally:
             session.close()
-            if self._sessions.get(profile.id) is session:
-                del self._sessions[profile.id]
+            if self._sessions.get(user.key) is session:
+                del self._sessions[user.key]
 
     def of(self, user_id: str) -> SupervisorSession:
         """

@@ -1,0 +1,47 @@
+// Earlier calls of the same caller.
+
+import { byId, element } from "./dom.js";
+import { clock } from "./words.js";
+
+const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+export async function showHistory(callId, dispositions) {
+  const box = byId("history");
+  box.dataset.call = callId;
+  box.replaceChildren(note("Looking them up…"));
+  const found = await fetched(`/v1/desk/history/${callId}`);
+  if (box.dataset.call !== callId) return; // another call is shown by now
+  if (found === null) box.replaceChildren(note("They could not be looked up."));
+  else if (found.length === 0) box.replaceChildren(note("None: this caller is new."));
+  else box.replaceChildren(...found.map((call) => earlier(call, dispositions)));
+}
+
+// The answer's JSON; null when there is none.
+export async function fetched(url) {
+  try {
+    const response = await fetch(url);
+    return response.ok ? await response.json() : null;
+  } catch {
+    return null;
+  }
+}
+
+const note = (text) => element("p", { className: "muted small" }, text);
+
+function earlier(call, dispositions) {
+  const ended = dispositions.find(({ code }) => code === call.disposition)?.label;
+  const about = [DAY.format(new Date(call.started_at)), call.agent ?? "frontdesk alone", ended];
+  if (call.duration_s !== null) about.splice(1, 0, clock(call.duration_s));
+  return element(
+    "details",
+    { className: "earlier" },
+    element(
+      "summary",
+      {},
+      element("strong", {}, call.reason),
+      element("span", { className: "muted small" }, ` ${about.filter(Boolean).join(" · ")}`),
+    ),
+    ...call.summary.map((sentence) => element("p", { className: "small" }, sentence)),
+    call.note ? element("p", { className: "small" }, element("strong", {}, "Note: "), call.note) : null,
+  );
+}

@@ -1,0 +1,76 @@
+// The conversation as it goes on. It follows the last line until its reader scrolls up.
+
+import { byId, element } from "./dom.js";
+import { clock, WHO } from "./words.js";
+
+const NEAR_PX = 40; // so close to the end counts as being there
+
+export class TranscriptView {
+  #box = byId("transcript");
+  #latest = byId("latest");
+  #following = true;
+
+  constructor() {
+    this.#box.addEventListener("scroll", () => {
+      this.#following = this.#atEnd();
+      if (this.#following) this.#latest.hidden = true;
+    });
+    this.#latest.addEventListener("click", () => this.#toEnd());
+  }
+
+  // All of it; `handedOverAtS`: the lines before it were said before the agent was asked.
+  show(lines, handedOverAtS) {
+    // What was said before is not read out line by line; what is said now is.
+    this.#box.setAttribute("aria-live", "off");
+    const rows = [];
+    let before = true;
+    for (const line of lines) {
+      if (before && line.at_s > handedOverAtS) {
+        rows.push(element("p", { className: "handed-over" }, "Handed over"));
+        before = false;
+      }
+      rows.push(row(line));
+    }
+    this.#box.replaceChildren(...rows);
+    this.#toEnd();
+    requestAnimationFrame(() => this.#box.setAttribute("aria-live", "polite"));
+  }
+
+  add(line) {
+    this.#box.append(row(line));
+    if (this.#following) this.#toEnd();
+    else this.#latest.hidden = false;
+  }
+
+  clear() {
+    this.#box.replaceChildren();
+    this.#latest.hidden = true;
+  }
+
+  #atEnd() {
+    return this.#box.scrollHeight - this.#box.scrollTop - this.#box.clientHeight < NEAR_PX;
+  }
+
+  #toEnd() {
+    this.#box.scrollTop = this.#box.scrollHeight;
+    this.#following = true;
+    this.#latest.hidden = true;
+  }
+}
+
+function row({ who, text, at_s, heard }) {
+  const head = element(
+    "span",
+    { className: "who" },
+    element("span", {}, WHO[who] ?? who),
+    element("span", { className: "at figures" }, clock(at_s)),
+  );
+  return element("p", { className: "line", "data-who": who }, head, ...spoken(text, heard));
+}
+
+// What was cut short: the part that was heard, then the part that was not.
+function spoken(text, heard) {
+  if (heard === null || heard === undefined || !text.startsWith(heard)) return [text];
+  const rest = text.slice(heard.length).trim();
+  return rest ? [heard, " ", element("s", { className: "unheard", title: "Not heard by the caller" }, rest)] : [text];
+}
