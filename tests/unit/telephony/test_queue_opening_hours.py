@@ -84,6 +84,7 @@ def test_opening_time_that_the_clocks_skip_is_the_moment_after():
     )
     saturday = berlin(2026, 3, 28, 12)
     opening = early.next_opening(saturday)
+    assert opening is not None
     assert opening == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
     assert opening.astimezone(BERLIN).time() == time(3, 30)
 
