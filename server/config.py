@@ -69,6 +69,11 @@ class SipConfig(_Section):
     advertised_host: str | None = None  # what callers are told to send to, when behind NAT
     max_calls: int = Field(default=50, ge=1)
     retry_after_s: int = Field(default=30, ge=1)  # told to a caller who finds us full
+    realm: str = Field(default="frontdesk", pattern=r'^[^"\\]+$')  # of agents' phones' passwords
+    caller: str | None = None  # the sip URI that calls of ours come from; none: our address
+    proxy: str | None = None  # host:port of the PBX or trunk that calls of ours go through
+    proxy_user: str | None = None
+    proxy_password: SecretStr | None = None
 
 
 class RtpConfig(_Section):

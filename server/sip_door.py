@@ -1,29 +1,53 @@
-"""The SIP door: INVITEs become legs, legs become calls."""
+"""The SIP door: INVITEs become legs, legs become calls; and calls of ours go out."""
+
+from collections.abc import Mapping
 
 from server.calls import Calls
 from server.config import RtpConfig, SipConfig
 from server.errors import StartError
+from telephony.leg import LegRefusedError
+from telephony.outgoing_sip_leg import OutgoingSipLeg
 from telephony.rtp.ports import PortRange
-from telephony.sip.endpoint import SipEndpoint
+from telephony.sip.digest import Credentials
+from telephony.sip.endpoint import SipEndpoint, new_token
+from telephony.sip.errors import MalformedValueError
 from telephony.sip.incoming_call import IncomingCall
+from telephony.sip.outgoing_call import DialOptions
+from telephony.sip.outputs import Address
+from telephony.sip.registrar import Binding, Registrar, Secrets
+from telephony.sip.uri import parse_uri
 from telephony.sip_leg import MediaOptions, SipLeg
 
 _EVERY_ADDRESS = "0.0.0.0"  # noqa: S104
 
 
 class SipDoor:
-    """Takes calls over SIP and hands them on."""
+    """Takes calls over SIP and hands them on, and makes calls."""
 
-    def __init__(self, config: SipConfig, media: MediaOptions, calls: Calls) -> None:
+    def __init__(
+        self, config: SipConfig, media: MediaOptions, calls: Calls, agents: Secrets | None
+    ) -> None:
         self._config, self._media, self._calls = config, media, calls
+        self._registrar = (
+            None
+            if agents is None
+            else Registrar(realm=config.realm, secrets=agents, token=new_token)
+        )
+        self._proxy = _proxy(config)
         self._endpoint: SipEndpoint | None = None
 
     @classmethod
-    async def open(cls, config: SipConfig, rtp: RtpConfig, calls: Calls) -> "SipDoor":
+    async def open(
+        cls, config: SipConfig, rtp: RtpConfig, calls: Calls, *, agents: Secrets | None = None
+    ) -> "SipDoor":
         """Bind the SIP port and start taking calls.
 
+        Args:
+            agents: what is kept of the passwords of agents' phones; None: phones cannot register.
+
         Raises:
-            StartError: the address cannot be bound, or the range of media ports is unusable.
+            StartError: the address cannot be bound, the range of media ports is unusable, or the
+                proxy is no address.
         """
         try:
             ports = PortRange(rtp.port_min, rtp.port_max)
@@ -35,7 +59,7 @@ class SipDoor:
             advertised_host=config.advertised_host,
             timeout_s=rtp.media_timeout_s,
         )
-        door = cls(config, media, calls)
+        door = cls(config, media, calls, agents)
         await door._bind()
         return door
 
@@ -45,6 +69,53 @@ class SipDoor:
         assert self._endpoint is not None
         host, port = self._endpoint.local_address
         return f"sip:frontdesk@{'127.0.0.1' if host == _EVERY_ADDRESS else host}:{port}"
+
+    def contacts(self, user: str) -> tuple[Binding, ...]:
+        """Where an agent's phones are, latest registration first; none: not registered."""
+        assert self._endpoint is not None
+        return self._endpoint.contacts(user)
+
+    async def dial(self, target: str, headers: Mapping[str, str] | None = None) -> OutgoingSipLeg:
+        """Call an agent's phone, an extension or a number; set the leg's callbacks at once.
+
+        Args:
+            target: the user of a registered phone, a sip URI, or whatever the proxy knows.
+            headers: header fields for the INVITE: User-to-User and the like.
+
+        Raises:
+            LegRefusedError: nothing could be sent: 480 for a bare name that is not registered and
+                without a proxy to ask, 404 for a host without an address, 503 without a free port.
+            LocalProtocolError: a header field is none, or the door is closed.
+        """
+        assert self._endpoint is not None
+        return await OutgoingSipLeg.dial(
+            self._endpoint, self._options(target, headers or {}), media=self._media
+        )
+
+    def _options(self, target: str, headers: Mapping[str, str]) -> DialOptions:
+        fields = tuple(headers.items())
+        config, password = self._config, self._config.proxy_password
+        phones = self.contacts(target)
+        if phones:
+            return DialOptions(
+                target=str(phones[0].contact),
+                reach=phones[0].source,
+                from_uri=config.caller,
+                headers=fields,
+            )
+        if ":" not in target:
+            if config.proxy is None:
+                raise LegRefusedError(480, f"{target} has no phone")
+            target = f"sip:{target}@{config.proxy}"
+        return DialOptions(
+            target=target,
+            proxy=self._proxy,
+            from_uri=config.caller,
+            headers=fields,
+            credentials=Credentials(user=config.proxy_user, password=password.get_secret_value())
+            if config.proxy_user and password
+            else None,
+        )
 
     async def close(self) -> None:
         """Say goodbye to whoever is still there, and unbind."""
@@ -60,6 +131,7 @@ class SipDoor:
                 on_call=self._on_call,
                 advertised_host=where.advertised_host,
                 allow_call=self._calls.admit,
+                registrar=self._registrar,
             )
         except OSError as error:
             raise StartError(
@@ -70,3 +142,12 @@ class SipDoor:
     def _on_call(self, call: IncomingCall) -> None:
         call.ring()
         self._calls.take(SipLeg(call, media=self._media))
+
+
+def _proxy(config: SipConfig) -> Address | None:
+    if config.proxy is None:
+        return None
+    try:
+        return parse_uri(f"sip:{config.proxy}").address
+    except MalformedValueError as error:
+        raise StartError(f"{config.proxy!r} is no proxy: set [sip] proxy to host:port") from error
