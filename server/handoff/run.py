@@ -131,8 +131,8 @@ class TransferRun:
 
     def end(self, reason: str) -> None:
         """End the hand-off and the call from our side; idempotent."""
-        self.tell(CallerGone(reason=reason))
         self._finish(CallOver(reason=reason))
+        self.tell(CallerGone(reason=reason))
 
     def tick(self) -> None:
         self.tell(TimePassed())
@@ -172,6 +172,9 @@ class TransferRun:
     def tell(self, event: TransferEvent) -> None:
         """Tell the machine, after whatever it is being told already."""
         self._events.append(event)
+        self._tell_all()
+
+    def _tell_all(self) -> None:
         if self._draining:
             return
         self._draining = True
@@ -263,8 +266,7 @@ class TransferRun:
             line = self._world.lines.open(offer)
         except LookupError as error:
             log.warning("a target cannot be reached", extra={"cause": str(error)})
-            self._turned_away("unreachable")
-            self.tell(TargetFailed(reason="unreachable"))
+            self._tell_of_end(TargetFailed(reason="unreachable"), "unreachable")
             return
         self._line = line
         line.on_event = lambda event: self._line_event(line, event)
@@ -292,16 +294,19 @@ class TransferRun:
                 self.tell(event)
 
     def _line_ended(self, event: TargetDeclined | TargetFailed | TargetGone) -> None:
-        line = self._line
         self.stage.agent_leaves()
-        if not self._joined:
-            # The line is over, and the queue must know before the caller waits in it again.
-            self._line = None
-            declined = isinstance(event, TargetDeclined)
-            self._turned_away("declined" if declined else event.reason or "gone")
-        self.tell(event)
-        if self.state is TransferState.LOST:
-            self._line = line  # they may come back on it
+        if self._joined:
+            self.tell(event)  # they may come back, on the same line
+            return
+        self._line = None
+        declined = isinstance(event, TargetDeclined)
+        self._tell_of_end(event, "declined" if declined else event.reason or "gone")
+
+    def _tell_of_end(self, event: TargetDeclined | TargetFailed | TargetGone, outcome: str) -> None:
+        """The machine hears of it before the queue, which may pick the next target at once."""
+        self._events.append(event)
+        self._turned_away(outcome)
+        self._tell_all()
 
     def _turned_away(self, outcome: str) -> None:
         """The target does not get the caller; idempotent."""

@@ -65,6 +65,7 @@ class Stage:
         self.room = Room(on_member_failed=on_member_failed)
         self._music: Playing | None = None
         self._brief: Playing | None = None
+        self._announced: list[Playing] = []
         self._ears: dict[str, ClosableEar] = {}
         self._tracks: TrackRecorder | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -102,7 +103,7 @@ class Stage:
 
     def announce(self, text: str) -> None:
         """Tell the caller, over the music."""
-        self._speak(CALLER, text)
+        self._announced.append(self._speak(CALLER, text))
 
     # --- the agent alone ---
 
@@ -133,6 +134,9 @@ class Stage:
     def join(self) -> None:
         """Caller and agent hear each other, and nothing else."""
         self._stop_music()
+        for announcement in self._announced:
+            announcement.stop()
+        self._announced.clear()
         self.stop_brief()
         self.room.bridge(CALLER, AGENT)
         for name in (CALLER, AGENT):

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from server.desk.presence import AgentDirectory, Presence
 from telephony.queue import CallQueue
+from telephony.queue_agents import NOT_ANSWERING
 from telephony.queue_events import (
     AgentAway,
     AgentEngaged,
@@ -38,7 +39,6 @@ from voice.events import HandOff
 log = logging.getLogger(__name__)
 
 _UNTIL_SAID_S: Final = 86_400.0  # wrap-up ends when the desk says so; a day is never reached
-_ENGAGED: Final = frozenset({AgentState.OFFERED, AgentState.TALKING})
 
 
 class Waiting(Protocol):
@@ -115,13 +115,8 @@ class WaitingRoom:
         self._runs.pop(str(call_id), None)
 
     def rung(self, agent: str, call_id: UUID) -> None:
-        """An agent is rung for this call, by the queue or because they were named."""
-        for each in self.queue.agents():
-            if each.agent == agent and (each.state, each.caller) != (
-                AgentState.OFFERED,
-                str(call_id),
-            ):
-                self._tell(AgentEngaged(agent=agent, caller=str(call_id)))
+        """An agent is rung for this call; the queue knows already if it picked them."""
+        self._tell(AgentEngaged(agent=agent, caller=str(call_id)))
 
     def answered(self, agent: str, call_id: UUID) -> None:
         """They have the caller now."""
@@ -197,9 +192,6 @@ class WaitingRoom:
 
     def _show(self, shown: ShowAgentState) -> None:
         """Who did not answer is away until they say otherwise, on their desk too."""
-        if shown.state is AgentState.AWAY and shown.reason is not None:
-            state = self._directory.get(shown.agent)
-            if state.ready:
-                asyncio.get_running_loop().call_soon(
-                    self._directory.choose_away, shown.agent, shown.reason
-                )
+        if shown.state is AgentState.AWAY and shown.reason == NOT_ANSWERING:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._directory.choose_away, shown.agent, NOT_ANSWERING)

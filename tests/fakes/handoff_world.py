@@ -1,0 +1,289 @@
+"""Hand-offs in virtual time: the real machines and room, legs and agents made of tones."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+
+from dialog.flow import load_flow
+from dialog.session import Dialog
+from server.desk.presence import AgentDirectory, AgentProfile
+from server.handoff.announcements import Announcements
+from server.handoff.attempts import Attempts
+from server.handoff.context import HandOffContext
+from server.handoff.coordinator import HandOffs
+from server.handoff.gather import gather
+from server.handoff.in_hand import CallInHand, HandOffOutcome
+from server.handoff.ports import LineEvent, Offer
+from server.handoff.run import RunWorld
+from server.handoff.stage import StageWorld
+from server.handoff.story import CallStory
+from server.handoff.waiting_room import WaitingRoom
+from server.records.desk_facts import HandOffProgress, HandOffRequest
+from telephony.queue import CallQueue
+from telephony.transfer import TransferOptions
+from telephony.transfer_events import (
+    ReferProgressed,
+    TargetAccepted,
+    TargetAnswered,
+    TargetRinging,
+)
+from tests.fakes.handoff_contexts import CALL_ID
+from tests.fakes.incoming_leg import FakeIncomingLeg
+from tests.fakes.rooms import TONES_HZ, ToneLeg, tone, voices
+from tests.fakes.voice import FakeActions, FakeJournal, FakeRecorder, FakeTts
+from voice.events import HandOff, LegEnded, SpeechChunk
+from voice.frames import FRAME_S, Pcm
+from voice.plane import MediaPlane
+from voice.ports import AudioLeg
+
+FLOW = load_flow(Path(__file__).parents[2] / "dialog" / "flows" / "orders.yaml")
+
+
+class BriefTts(FakeTts):
+    """Speaks in the tone of the brief; remembers what."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    async def synthesise(self, text: str) -> AsyncIterator[SpeechChunk]:
+        self.said.append(text)
+        yield SpeechChunk(pcm=tone(TONES_HZ["brief"], 50), words=())
+
+
+class NoDetectors:
+    def run(self) -> int:
+        return 0
+
+
+class CallerLeg(ToneLeg):
+    """An answered caller with a tone for a voice."""
+
+    info = FakeIncomingLeg.info
+
+    async def answer(self) -> None: ...
+
+    async def reject(self, status: int, *, retry_after_s: int | None = None) -> None: ...
+
+
+class QuietEar:
+    """Hears nothing; says when it was closed."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def push(self, frame: Pcm) -> None: ...
+
+    def act(self, now_s: float, sent: Pcm) -> None: ...
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeLine:
+    """An agent's line, moved by the test."""
+
+    def __init__(self, offer: Offer) -> None:
+        self.on_event: Callable[[LineEvent], None] = lambda event: None
+        self.offer = offer
+        self.leg: AudioLeg | None = None
+        self.rung = self.is_joined = False
+        self.released: str | None = None
+        self.lines: list[tuple[str, str]] = []
+
+    def ring(self) -> None:
+        self.rung = True
+
+    def joined(self) -> None:
+        self.is_joined = True
+
+    def said(self, who: str, text: str) -> None:
+        self.lines.append((who, text))
+
+    def release(self, reason: str) -> None:
+        self.released = self.released or reason
+
+    # --- what the agent does ---
+
+    def answers(self, *, sees_context: bool = True) -> ToneLeg:
+        leg = ToneLeg(tone(TONES_HZ["agent"]))
+        self.leg = leg
+        self.on_event(TargetRinging())
+        self.on_event(TargetAnswered(sees_context=sees_context))
+        return leg
+
+    def accepts(self) -> None:
+        self.on_event(TargetAccepted())
+
+
+class KeptHandOffs:
+    """The records of hand-offs and of the agents' day."""
+
+    def __init__(self) -> None:
+        self.requests: list[HandOffRequest] = []
+        self.progress = HandOffProgress()
+        self.outcomes: list[str] = []
+        self.presence: list[tuple[str, str]] = []
+
+    def handoff_requested(self, request: HandOffRequest) -> None:
+        self.requests.append(request)
+
+    def handoff_progressed(self, handoff_id: UUID, progress: HandOffProgress) -> None:
+        self.progress = progress
+
+    def handoff_ended(
+        self, handoff_id: UUID, progress: HandOffProgress, *, at: datetime, outcome: str
+    ) -> None:
+        self.progress = progress
+        self.outcomes.append(outcome)
+
+    def presence_changed(self, agent: str, at: datetime, state: str, reason: str = "") -> None:
+        self.presence.append((agent, state))
+
+
+@dataclass
+class HandOffWorld:
+    """One caller, some agents; time passes by `passes`."""
+
+    options: TransferOptions = field(default_factory=TransferOptions)
+    queue: CallQueue = field(default_factory=CallQueue)
+
+    def __post_init__(self) -> None:
+        self.now_s, self.wall_s = 100.0, 1_800_000_000.0
+        self.tts, self.records, self.recorder = BriefTts(), KeptHandOffs(), FakeRecorder()
+        self.directory = AgentDirectory(lambda: self.now_s)
+        self.waiting_room = WaitingRoom(
+            self.queue, self.directory, self.records, wall=lambda: self.wall_s
+        )
+        self.lines: list[FakeLine] = []
+        self.ears: list[QuietEar] = []
+        self.referred: list[str] = []
+        self.refer_answers: list[ReferProgressed] = []
+        self.plane, self.caller = MediaPlane(NoDetectors()), CallerLeg(tone(TONES_HZ["caller"]))
+        self.handoffs = HandOffs(self._world())
+        self.outcome: asyncio.Task[HandOffOutcome] | None = None
+        self.dialog = Dialog(FLOW, _NoIntents(), str(CALL_ID), facts={"caller": "+15550100"})
+        self.story = CallStory(journal=FakeJournal(), actions=FakeActions())
+
+    def _world(self) -> RunWorld:
+        return RunWorld(
+            lines=self,
+            queue=self.waiting_room,
+            stage=StageWorld(
+                tts=self.tts,
+                music=tone(TONES_HZ["music"], 50),
+                overhear=self._ear,
+                tracks=lambda call: None,
+            ),
+            refer=self._refer,
+            attempts=lambda handoff_id: Attempts(handoff_id, self.records),
+            context=gathered,
+            brief=lambda context: "An address change.",
+            clock=lambda: self.now_s,
+            announcements=Announcements(),
+            options=self.options,
+            on_line=lambda call_id, who, text, at_s: None,
+        )
+
+    # --- the parts the world plays ---
+
+    def open(self, offer: Offer) -> FakeLine:
+        if offer.agent_id == "nobody":
+            raise LookupError("no such agent")
+        self.lines.append(FakeLine(offer))
+        return self.lines[-1]
+
+    def _ear(self, on_line: Callable[[str, float], None]) -> QuietEar:
+        self.ears.append(QuietEar())
+        return self.ears[-1]
+
+    async def _refer(
+        self, leg: AudioLeg, target: str, *, replaces: AudioLeg | None, context: HandOffContext
+    ) -> AsyncIterator[ReferProgressed]:
+        self.referred.append(target)
+        for answer in self.refer_answers:
+            yield answer
+
+    # --- what the test does ---
+
+    def signs_in(self, agent: str, *skills: str) -> None:
+        self.directory.sign_in(AgentProfile(id=agent, name=agent.title(), skills=skills))
+        self.directory.desk_connected(agent, True)
+        self.directory.choose_ready(agent)
+
+    def is_staffed(self) -> None:
+        """Somebody is there, though not ready: callers wait."""
+        self.signs_in("zoe")
+        self.directory.choose_away("zoe", "lunch")
+
+    async def hands_off(self, handoff: HandOff | None = None) -> None:
+        call = CallInHand(
+            call_id=CALL_ID,
+            leg=self.caller,
+            info=self.caller.info,
+            plane=self.plane,
+            recorder=self.recorder,
+            story=self.story,
+            standing=lambda: self.dialog.standing,
+            started_at=datetime.now(UTC),
+            answered_at_s=self.now_s,
+        )
+        wanted = handoff or HandOff(reason="caller_asked")
+        self.outcome = asyncio.ensure_future(self.handoffs.serve(call, wanted))
+        await self.passes(0.1)
+
+    async def passes(self, seconds: float) -> None:
+        for tick in range(round(seconds / FRAME_S)):
+            self.now_s += FRAME_S
+            self.wall_s += FRAME_S
+            self.plane.tick(self.now_s)
+            if tick % 10 == 0:
+                self.waiting_room.tick()
+                for run in self.handoffs:
+                    run.tick()
+            for _ in range(3):
+                await asyncio.sleep(0)
+
+    async def ended(self) -> HandOffOutcome:
+        assert self.outcome is not None
+        await self.passes(0.1)
+        return await asyncio.wait_for(self.outcome, 1.0)
+
+    def hangs_up(self) -> None:
+        self.caller.on_event(LegEnded(reason="caller_hangup"))
+
+    @property
+    def line(self) -> FakeLine:
+        return self.lines[-1]
+
+    def caller_hears(self) -> set[str]:
+        return voices(self.caller.sent[-1])
+
+
+def hears(leg: ToneLeg) -> set[str]:
+    """Whose voices the leg was sent last."""
+    return voices(leg.sent[-1]) if leg.sent else set()
+
+
+def ever_heard(leg: ToneLeg) -> set[str]:
+    """Whose voices the leg was sent at any time."""
+    heard: set[str] = set()
+    for frame in leg.sent[::5]:
+        heard |= voices(np.asarray(frame))
+    return heard
+
+
+def gathered(
+    call: CallInHand, handoff: HandOff, handoff_id: UUID, requested_at: datetime
+) -> HandOffContext:
+    return gather(call, handoff, handoff_id=handoff_id, requested_at=requested_at)
+
+
+class _NoIntents:
+    def rank(self, text: str) -> list[tuple[str, float]]:
+        return []
