@@ -232,6 +232,39 @@ class RecordingConfig(_Section):
     enabled: bool = True
 
 
+class WebhookConfig(_Section):
+    """A CRM that is told of hand-offs, in signed POSTs (Standard Webhooks)."""
+
+    secret: SecretStr | None = Field(default=None, min_length=16)
+    """What the receiver checks signatures with: whsec_ and base64, or any text."""
+    url: str | None = Field(default=None, validate_default=True)
+
+    # Not of the whole section: an error shows what it is about, and that must not be the secret.
+    @field_validator("url")
+    @classmethod
+    def _can_be_signed(cls, url: str | None, others: ValidationInfo) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        local = parts.hostname in ("127.0.0.1", "::1", "localhost")
+        if not parts.hostname or not (
+            parts.scheme == "https" or (parts.scheme == "http" and local)
+        ):
+            raise ValueError("it must be https://…, since it carries what callers said")
+        if others.data.get("secret") is None:
+            raise ValueError("set secret too: a webhook that is not signed proves nothing")
+        return url
+
+
+class SummaryConfig(_Section):
+    """A language model that writes the summary for the agent; without one a template does."""
+
+    url: str | None = None  # of an OpenAI-compatible API, up to /v1
+    model: str = "default"
+    token: SecretStr | None = None
+    deadline_s: Seconds = 4.0  # the template's summary is on the screen meanwhile
+
+
 class LogConfig(_Section):
     level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     personal: bool = False  # may log lines carry what callers said (keys that begin with pii_)
@@ -257,6 +290,8 @@ class Config(BaseSettings):
     speech: SpeechConfig = SpeechConfig()
     dialog: DialogConfig = DialogConfig()
     recording: RecordingConfig = RecordingConfig()
+    webhook: WebhookConfig = WebhookConfig()
+    summary: SummaryConfig = SummaryConfig()
     log: LogConfig = LogConfig()
 
     @classmethod
