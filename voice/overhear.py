@@ -3,7 +3,9 @@
 The same ears as a call session's, without its floor: a detector in the process-wide batch, a gate,
 a buffer with what came before the detector noticed. Where a session decides whose turn it is, here
 a pause simply ends a line. Who speaks on and on is cut about every 15 s, in the middle of the
-quietest moment, so that the transcript keeps up and no word is halved.
+quietest moment, so that the transcript keeps up and no word is halved. A line goes to the
+recogniser in pieces, cut in the same way: small models are at home in what is short, and lose a
+third of the words where it is not.
 
 Transcription is a courtesy to whoever reads along: it never holds up the audio. When the recogniser
 does not keep up, the oldest speech is dropped and counted.
@@ -13,7 +15,7 @@ import asyncio
 import contextvars
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,6 +37,7 @@ _SOUND_LEVEL: Final = 60  # of 32767; line noise
 _TAIL_FRAMES: Final = 10  # 200 ms after the last sound: soft endings, and what the recogniser wants
 _CUT_MARGIN_S: Final = 1.0  # no cut so near to now: the pause may only be beginning
 _CUT_WIDTH: Final = 5  # frames that must be quiet together: 100 ms, more than the closure of a "t"
+_LEAST_PIECE_S: Final = 2.0  # a phrase
 _LEAST_CUT_S, _MOST_CUT_S = 4.0, 28.0  # a sentence; what an utterance buffer holds
 
 
@@ -44,6 +47,7 @@ class OverhearOptions:
 
     quiet_s: float = 0.6  # ends a line: people pause longer between sentences than within
     cut_after_s: float = 15.0  # of one line
+    piece_s: float = 3.0  # of a line, for the recogniser; 28 for models that want all of it
     backlog: int = 4  # lines waiting for the recogniser, a minute of speech
     guards_echo: bool = True  # False for who cancels it themselves, as browsers do: half the work
 
@@ -54,6 +58,8 @@ class OverhearOptions:
             raise ValueError(
                 f"cut_after_s is {self.cut_after_s}, not {_LEAST_CUT_S} to {_MOST_CUT_S}"
             )
+        if not _LEAST_PIECE_S <= self.piece_s <= _MOST_CUT_S:
+            raise ValueError(f"piece_s is {self.piece_s}, not {_LEAST_PIECE_S} to {_MOST_CUT_S}")
         if self.backlog < 1:
             raise ValueError(f"backlog is {self.backlog}, not 1 or more")
 
@@ -149,7 +155,9 @@ class Overhearing:
 
     def _cut(self, now_s: float) -> None:
         pcm = self._take()
-        at = _quietest(pcm)
+        levels = _levels(pcm)
+        margin = round(_CUT_MARGIN_S / FRAME_S)
+        at = _quietest(levels, len(levels) // 2, len(levels) - margin) * FRAME_SAMPLES
         self._ship(pcm[:at], now_s - (len(pcm) - at) / RATE_HZ)
         # What follows the cut goes on, less the end of it that a new utterance begins with.
         self._utterance.begin()
@@ -214,15 +222,20 @@ class Overhearing:
         while self._backlog:
             speech = self._backlog.popleft()
             try:
-                heard = await self._stt.transcribe(speech.pcm, expects=Expectation())
-                if heard.text:
-                    self._on_line(heard.text, speech.started_at_s, speech.ended_at_s)
+                text = await self._text_of(speech.pcm)
+                if text:
+                    self._on_line(text, speech.started_at_s, speech.ended_at_s)
             except SpeechError:
                 self.failed += 1
                 log.warning("overheard speech could not be transcribed", exc_info=True)
             except Exception:
                 self.failed += 1
                 log.exception("a line that was overheard is lost")
+
+    async def _text_of(self, line: Pcm) -> str:
+        pieces = _pieces(line, self._options.piece_s)
+        heard = [await self._stt.transcribe(piece, expects=Expectation()) for piece in pieces]
+        return " ".join(one.text for one in heard if one.text)
 
 
 def _levels(pcm: Pcm) -> NDArray[np.int32]:
@@ -238,11 +251,19 @@ def _sounds(pcm: Pcm) -> NDArray[np.bool_]:
     return levels > max(float(levels.max(initial=0)) * _SOUND_SHARE, _SOUND_LEVEL)
 
 
-def _quietest(pcm: Pcm) -> int:
-    """The sample in its second half, but not near its end, around which it is quietest."""
-    levels = _levels(pcm)
-    first = len(levels) // 2
-    end = len(levels) - round(_CUT_MARGIN_S / FRAME_S)
+def _quietest(levels: NDArray[np.int32], first: int, end: int) -> int:
+    """The frame in levels[first:end] around which it is quietest; the latest of equals."""
     around = np.convolve(levels[first:end], np.ones(_CUT_WIDTH), mode="valid")
-    quietest = len(around) - 1 - int(np.argmin(around[::-1]))  # the latest of equals
-    return (first + quietest + _CUT_WIDTH // 2) * FRAME_SAMPLES
+    return first + len(around) - 1 - int(np.argmin(around[::-1])) + _CUT_WIDTH // 2
+
+
+def _pieces(line: Pcm, longest_s: float) -> Iterator[Pcm]:
+    """The line in parts of 40% to all of so many seconds, each cut in the quietest place."""
+    levels, longest = _levels(line), round(longest_s / FRAME_S)
+    least = longest * 2 // 5  # a scrap of sound is read as some word or other
+    begin = 0
+    while (left := len(levels) - begin) > longest:
+        cut = _quietest(levels, begin + least, begin + min(longest, left - least))
+        yield line[begin * FRAME_SAMPLES : cut * FRAME_SAMPLES]
+        begin = cut
+    yield line[begin * FRAME_SAMPLES :]

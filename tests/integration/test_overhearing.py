@@ -8,15 +8,26 @@ import pytest
 
 from models.espeak import EspeakVoice
 from models.stt import SttEngine
+from models.train.scoring import word_errors
 from models.vad import SileroVad
 from server.speech import Recogniser
 from telephony.hold_music import hold_music
 from telephony.mixer import Room
 from telephony.program import Layer, Loop
+from voice.codec import Codec, decode, encode
 from voice.events import LegEvent
 from voice.frames import FRAME_S, FRAME_SAMPLES, RATE_HZ, Pcm, silence
 from voice.overhear import Overhearing
 from voice.plane import MediaPlane
+
+PHRASES = [
+    "where is my order",
+    "i want to check my order",
+    "cancel my subscription",
+    "i need to speak to an agent",
+    "change the address on my order",
+    "thanks that's all",
+]
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +102,31 @@ async def test_what_caller_and_agent_say_in_a_room_is_written_down_line_by_line(
     for (_, _, start_s, end_s), said_at_s in zip(lines, (1.0, 4.0, 7.0), strict=True):
         assert start_s == pytest.approx(said_at_s, abs=0.5)
         assert end_s > start_s
+
+
+async def test_who_speaks_for_half_a_minute_is_understood_as_well_as_who_says_one_thing(
+    recogniser: Recogniser,
+) -> None:
+    said = [phrase for phrase in PHRASES for _ in range(2)]
+    pause = np.zeros(RATE_HZ // 4, dtype=np.int16)
+    parts = [part for text in said for part in (EspeakVoice().render(text).pcm, pause)]
+    line = decode(Codec.PCMU, encode(Codec.PCMU, np.concatenate((*parts, np.tile(pause, 8)))))
+    vad, lines = SileroVad(), list[tuple[str, float, float]]()
+    ear = Overhearing(
+        recogniser,
+        vad.open_stream(),
+        lambda text, start_s, end_s: lines.append((text, start_s, end_s)),
+    )
+    for at in range(0, len(line) - FRAME_SAMPLES + 1, FRAME_SAMPLES):
+        ear.push(line[at : at + FRAME_SAMPLES])
+        vad.run()
+        ear.act(at / RATE_HZ)
+        await asyncio.sleep(0)
+    await ear.finish(timeout_s=60.0)
+    heard, words = " ".join(text for text, _, _ in lines).split(), " ".join(said).split()
+    assert len(lines) >= 2
+    assert ear.dropped == 0
+    assert word_errors(words, heard) / len(words) <= 0.3
 
 
 async def test_hold_music_that_leaks_back_is_not_taken_for_the_caller(

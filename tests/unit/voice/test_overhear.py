@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,12 +14,13 @@ from voice.frames import FRAME_S, FRAME_SAMPLES, RATE_HZ, Pcm, silence
 from voice.overhear import Overhearing, OverhearOptions
 
 Line = tuple[str, float, float]
+WHOLE = OverhearOptions(piece_s=28.0, backlog=20)
 
 
 class Speaker:
     """Somebody who speaks in virtual time, overheard."""
 
-    def __init__(self, stt: FakeStt, *, options: OverhearOptions | None = None) -> None:
+    def __init__(self, stt: FakeStt, *, options: OverhearOptions = WHOLE) -> None:
         self.lines: list[Line] = []
         self.now_s = 100.0
         self.ears = Overhearing(stt, FakeActivity(), self._on_line, options=options)
@@ -141,7 +143,7 @@ async def test_long_speech_is_cut_in_its_quietest_moment_and_no_sample_is_lost_o
 
 async def test_who_never_pauses_is_transcribed_all_the_same():
     stt = FakeStt(*(f"part {n}" for n in range(20)))
-    speaker = Speaker(stt, options=OverhearOptions(backlog=20))
+    speaker = Speaker(stt)
     for frame in numbered(range(3000)):  # a minute
         speaker.says(FRAME_S, frame)
     speaker.pauses(1.0)
@@ -151,6 +153,35 @@ async def test_who_never_pauses_is_transcribed_all_the_same():
     voiced = np.flatnonzero(heard)
     assert voiced[-1] - voiced[0] + 1 == 3000 * FRAME_SAMPLES
     assert speaker.texts == [f"part {n}" for n in range(len(stt.heard))]
+
+
+async def test_a_line_goes_to_the_recogniser_in_short_pieces_cut_where_it_is_quiet():
+    stt = FakeStt("one", "", "three", "four")
+    speaker = Speaker(stt, options=OverhearOptions())
+    for seconds in (2.0, 1.5, 2.4, 1.0):
+        speaker.says(seconds)
+        speaker.pauses(0.2)
+    speaker.pauses(1.0)
+    await settled()
+    assert speaker.lines == [("one three four", pytest.approx(100.0), pytest.approx(107.5))]
+    voiced = [np.flatnonzero(pcm) for pcm in stt.heard]
+    assert [len(samples) / RATE_HZ for samples in voiced] == [2.0, 1.5, 2.4, 1.0]
+    assert all(len(pcm) <= 3.0 * RATE_HZ for pcm in stt.heard)
+
+
+async def test_speech_without_any_pause_is_cut_into_pieces_all_the_same():
+    stt = FakeStt(*(str(n) for n in range(10)))
+    speaker = Speaker(stt, options=OverhearOptions())
+    said = numbered(range(500))  # 10 s
+    for frame in said:
+        speaker.says(FRAME_S, frame)
+    speaker.pauses(1.0)
+    await settled()
+    heard = np.concatenate(stt.heard)
+    voiced = np.flatnonzero(heard)
+    assert np.array_equal(heard[voiced[0] : voiced[-1] + 1], np.concatenate(said))
+    assert all(len(pcm) <= 3.0 * RATE_HZ for pcm in stt.heard)
+    assert speaker.texts == [" ".join(str(n) for n in range(len(stt.heard)))]
 
 
 # --- when things go wrong ---
@@ -204,7 +235,7 @@ class StuckStt(FakeStt):
 
 async def test_the_oldest_lines_are_dropped_and_counted_when_the_recogniser_does_not_keep_up():
     stt = StuckStt("in work", "fifth", "sixth")
-    speaker = Speaker(stt, options=OverhearOptions(backlog=2))
+    speaker = Speaker(stt, options=OverhearOptions(piece_s=28.0, backlog=2))
     for n in range(6):
         speaker.says(1.0 + n)
         speaker.pauses(1.0)
@@ -262,7 +293,7 @@ async def test_others_voices_that_come_back_are_not_the_speakers_where_echo_is_g
 ):
     rng = np.random.default_rng(3)
     stt = FakeStt("an echo")
-    speaker = Speaker(stt, options=OverhearOptions(guards_echo=guards_echo))
+    speaker = Speaker(stt, options=replace(WHOLE, guards_echo=guards_echo))
     others = [rng.normal(0, 4000, FRAME_SAMPLES).astype(np.int16) for _ in range(500)]
     delay = 8
     for n, frame in enumerate(others):
@@ -279,6 +310,8 @@ async def test_others_voices_that_come_back_are_not_the_speakers_where_echo_is_g
         ({"quiet_s": 0.0}, "quiet_s"),
         ({"cut_after_s": 3.0}, "cut_after_s"),
         ({"cut_after_s": 30.0}, "cut_after_s"),
+        ({"piece_s": 1.0}, "piece_s"),
+        ({"piece_s": 30.0}, "piece_s"),
         ({"backlog": 0}, "backlog"),
     ],
 )
