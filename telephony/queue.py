@@ -161,13 +161,19 @@ class CallQueue:
         if known is not None and not known.talking:
             known.excluded |= event.excluded
             known.first = known.first or event.first
-            return []
+            return self._standing_offer(known)
         if known is not None:
             self._forget(known, now_s)
         self._free_holder(event.caller, now_s)
         self._joined += 1
         caller = arrival(event, number=self._joined, now_s=now_s)
         return self._enter(caller, caller.queue, now_s)
+
+    def _standing_offer(self, caller: Caller) -> list[QueueCommand]:
+        """The last offer may have reached whom it was for before they knew that they wait again."""
+        if caller.agent is None or caller.agent in caller.excluded:
+            return []
+        return [Offer(caller=caller.id, agent=caller.agent, callback=caller.absent)]
 
     def _enter(self, caller: Caller, queue: str, now_s: float) -> list[QueueCommand]:
         options = self._options(queue)

@@ -28,7 +28,6 @@ from telephony.queue_events import (
 from telephony.queue_statistics import Handling
 
 NOT_ANSWERING: Final = "not_answering"
-SIGNED_IN: Final = "signed_in"  # and has not said yet that they are ready
 
 _SIGNED_IN: Final = tuple(state for state in AgentState if state is not AgentState.SIGNED_OUT)
 _BUSY: Final = (AgentState.OFFERED, AgentState.TALKING, AgentState.WRAP_UP)
@@ -54,7 +53,7 @@ class Agent:
     languages: frozenset[str]
     wrap_up_s: float | None
     state: AgentState = AgentState.AWAY
-    reason: str | None = SIGNED_IN
+    reason: str | None = None  # why they are away; None: they have not said
     since_s: float = 0.0  # in this state
     idle_since_s: float = 0.0
     caller: str | None = None  # offered, or being talked to
@@ -208,7 +207,7 @@ class AgentPool:
             wrap_up_s=event.wrap_up_s,
         )
         self._agents[agent.id] = agent
-        self._enter(agent, AgentState.AWAY, now_s, SIGNED_IN)
+        self._enter(agent, AgentState.AWAY, now_s)
 
     def _learn(self, agent: Agent, event: AgentEvent, now_s: float) -> None:
         """Signed in again: what they can do may have changed, and they are not leaving any more."""

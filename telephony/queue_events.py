@@ -122,7 +122,8 @@ class TalkEnded:
 class CallerJoined:
     """A caller waits for an agent.
 
-    Of a caller who is here already: they wait again, in their old place, and `excluded` adds up.
+    Of a caller who is here already: they wait again, in their old place, and `excluded` adds up; an
+    offer of them that stands is repeated, for whoever asks again has not heard of it.
 
     skill: None: the queue's.
     language: BCP 47 tag; None: any agent.
@@ -224,7 +225,7 @@ class OfferCallback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowAgentState:
-    """The agent's state changed; `reason` says why they are away."""
+    """The agent's state changed; `reason` says why they are away, if it is known."""
 
     agent: str
     state: AgentState

@@ -98,7 +98,7 @@ class TransferOptions:
     reconnect_s: float = 5.0  # for a target lost in the conversation; callers hang up soon after
     refer_s: float = 40.0  # without news of a REFER; over 32 s, when it times out (Timer F)
     total_s: float = 1800.0  # without a conversation, everything together
-    max_attempts: int = 5  # targets rung for one caller before they are told that nobody answers
+    max_attempts: int = 5  # targets rung, or lost, for one caller before they are taken back
     recovery: Recovery = Recovery.DIALOG  # for a caller whom all of them turned away
 
     def __post_init__(self) -> None:
@@ -133,6 +133,7 @@ class Transfer:
         self._without: tuple[str, ...] = ()
         self._named = False  # the target was named, not picked by the queue
         self._had_a_person = False  # so a named target that fails is followed by the queue
+        self._losses = 0  # conversations that a network ended
         self._accepted = False  # before the leg was up
         self._target_up = False  # in REFERRING: there is a leg to fall back to
         self._refer_accepted = False
@@ -331,7 +332,13 @@ class Transfer:
         return [] if now_s < self._deadline_s else self._queue_again(event, now_s)
 
     def _queue_again(self, event: TransferEvent, now_s: float) -> list[TransferCommand]:
-        """The agent may have the caller again once they are back: they know each other."""
+        """The agent may have the caller again once they are back: they know each other.
+
+        But not for ever: a house whose network drops one agent after the other has nobody.
+        """
+        self._losses += 1
+        if self._losses >= self.options.max_attempts:
+            return self._take_back("connection_lost", self.options.recovery)
         freed = self._let_go("connection_lost")
         self._without = ()
         return [*freed, *self._seek(TransferMode.WARM, None, now_s)]

@@ -242,6 +242,17 @@ def test_caller_who_joins_again_while_waiting_keeps_the_place_and_adds_exclusion
     assert offers(house.agent("ben")) == [("y", "ben")]
 
 
+def test_offer_that_stands_is_repeated_to_a_caller_who_asks_again():
+    house = House()
+    house.agent("ada")
+    house.agent("ben")
+    house.joins("x")
+    again = CallerJoined(caller="x", first=True, excluded=frozenset({"ada"}))
+    assert house.then(again) == []  # the word that ada declined is still on its way
+    assert offers(house.then(OfferDeclined(agent="ada", caller="x"))) == [("x", "ben")]
+    assert house.then(again) == [Offer(caller="x", agent="ben")]
+
+
 def test_closed_queue_takes_nobody():
     recoveries = {GiveUpReason.CLOSED: Recovery.VOICEMAIL}
     house = House(QueueOptions(opening_hours=OFFICE, recoveries=recoveries))

@@ -70,7 +70,7 @@ def test_agent_who_signs_in_is_away_until_they_are_ready():
     assert desk.shown() == []
     agent = desk.pool.get("ada")
     assert agent is not None
-    assert (agent.state, agent.reason) == (AgentState.AWAY, "signed_in")
+    assert (agent.state, agent.reason) == (AgentState.AWAY, None)
     assert desk.then(READY) == [("ready", None)]
 
 
@@ -131,6 +131,32 @@ def test_agent_who_signs_out_in_a_call_is_gone_after_it():
     assert desk.then(SIGN_OUT) == []
     assert desk.then(TalkEnded(agent="ada"))[-1] == ("signed_out", None)
     assert desk.pool.get("ada") is None
+
+
+def test_agent_who_signs_out_while_waiting_or_over_their_notes_is_gone_at_once():
+    desk = Desk()
+    desk.then(READY)
+    assert desk.then(SIGN_OUT) == [("signed_out", None)]
+    desk = Desk().wrapping_up()
+    assert desk.then(SIGN_OUT) == [("signed_out", None)]
+    assert len(desk.pool.take_handled()) == 1
+
+
+def test_agent_who_goes_away_or_signs_out_while_rung_does_so_after_the_offer():
+    declined = OfferDeclined(agent="ada", caller="caller")
+    desk = Desk().offered()
+    assert desk.then(AWAY) == []
+    assert desk.then(declined) == [("away", "lunch")]
+    desk = Desk().offered()
+    assert desk.then(SIGN_OUT) == []
+    assert desk.then(declined) == [("signed_out", None)]
+
+
+def test_agent_who_is_ready_after_all_while_rung_stays_so():
+    desk = Desk().offered()
+    desk.then(AWAY)
+    assert desk.then(READY) == []
+    assert desk.then(OfferDeclined(agent="ada", caller="caller")) == [("ready", None)]
 
 
 def test_agent_who_signs_in_again_in_a_call_does_not_leave_after_it():

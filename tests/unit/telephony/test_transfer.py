@@ -230,8 +230,41 @@ def test_agent_who_is_lost_and_then_hangs_up_is_not_waited_for():
     assert call.then(TargetGone(reason="signed_out"))[-1] == EnterQueue(first=True)
 
 
-def test_leg_that_fails_in_the_conversation_counts_as_lost():
-    assert Call().joined().then(TargetFailed(reason="503")) == [HoldCaller()]
+def test_caller_whose_agents_are_lost_one_after_the_other_is_taken_back():
+    call = Call().lost()
+    for agent in ("ben", "cleo"):
+        assert call.then(TimePassed(), after_s=5.0)[-1] == EnterQueue(first=True)
+        call.then(TargetPicked(target=agent))
+        call.then(TargetAnswered(sees_context=True))
+        call.then(TargetAccepted())
+        call.then(TargetGone(reason="network_error"))
+    assert call.then(TimePassed(), after_s=5.0) == [
+        ReleaseTarget(reason="connection_lost"),
+        BeginWrapUp(target="cleo"),
+        TakeBack(reason="connection_lost", recovery=Recovery.CALLBACK),
+    ]
+
+
+@pytest.mark.parametrize("event", [TargetFailed(reason="503"), TargetDeclined()])
+def test_leg_that_ends_otherwise_in_the_conversation_counts_as_lost(event: TransferEvent):
+    assert Call().joined().then(event) == [HoldCaller()]
+
+
+@pytest.mark.parametrize("event", [TargetFailed(reason="503"), TargetDeclined()])
+def test_agent_who_is_lost_and_cannot_come_back_is_not_waited_for(event: TransferEvent):
+    assert Call().lost().then(event)[-1] == EnterQueue(first=True)
+
+
+def test_agent_who_is_lost_may_say_by_accepting_that_they_are_back():
+    assert Call().lost().then(TargetAccepted()) == [JoinCaller()]
+
+
+def test_agent_who_is_lost_can_still_give_the_call_back():
+    assert Call().lost().then(CallReturned(step="take_payment")) == [
+        ReleaseTarget(reason="returned"),
+        BeginWrapUp(target="ada"),
+        TakeBack(reason="returned", step="take_payment"),
+    ]
 
 
 def test_caller_who_hangs_up_frees_whatever_is_held():
