@@ -22,14 +22,12 @@ class ReportingLeg(ABC):
             was set is reported after the next `receive_frame`; keys are not.
     """
 
-    on_event: Callable[[LegEvent], None]
-
     def __init__(self, call_id: str) -> None:
         """
         Args:
             call_id: for the log.
         """
-        self.on_event = _ignore_event
+        self.on_event: Callable[[LegEvent], None] = _ignore_event
         self._log_fields = {"call_id": call_id}
         self._end: LegEnded | None = None  # not yet reported
         self._ended = False

@@ -78,9 +78,6 @@ class SipCallLeg(ReportingLeg):
         on_replaced: told the URI of whoever took the far end's place; None declines them.
     """
 
-    on_refer: Callable[[ReferRequest], None] | None
-    on_replaced: Callable[[str], None] | None
-
     def __init__(
         self,
         call: LiveCall,
@@ -95,8 +92,8 @@ class SipCallLeg(ReportingLeg):
             clock: monotonic seconds.
         """
         super().__init__(call.call_id)
-        self.on_refer = None
-        self.on_replaced = None
+        self.on_refer: Callable[[ReferRequest], None] | None = None
+        self.on_replaced: Callable[[str], None] | None = None
         self._call = call
         self._media = media
         self._clock = clock

@@ -16,6 +16,7 @@ from telephony.sip.outputs import (
     Transmit,
 )
 from telephony.sip.parser import parse
+from telephony.sip.registrar import Registrar
 from telephony.sip.user_agent import UserAgent
 
 CALLER = ("192.0.2.1", 5062)
@@ -32,13 +33,16 @@ class Desk:
     """The core under test, and a caller that speaks to it in octets."""
 
     retry_after_s: int | None = None
+    registrar: Registrar | None = None
     now_s: float = 0.0
     outputs: list[Output] = field(default_factory=list[Output])
 
     def __post_init__(self) -> None:
         numbers: Iterator[int] = itertools.count(1)
         self.agent = UserAgent(
-            token=lambda: f"desk{next(numbers)}", admit=lambda: self.retry_after_s
+            token=lambda: f"desk{next(numbers)}",
+            admit=lambda: self.retry_after_s,
+            registrar=self.registrar,
         )
         self._branches = itertools.count(1)
 
