@@ -136,7 +136,8 @@ class Listener:
         run = self._run
         run.set_slot(name, filled.value, filled.others)
         values = {name: filled.value}
-        if said and run.flow.slots[name].type is not SlotType.ADDRESS and run.state.intent:
+        free = run.flow.slots[name].type in (SlotType.ADDRESS, SlotType.MESSAGE)
+        if said and not free and run.state.intent:
             task = run.flow.intents[run.state.intent].task
             values |= run.fill_from(plain(_best(said)), task, but=name)
         self._note(run.state.intent, filled.score, "slot", values)

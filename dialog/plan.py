@@ -15,6 +15,7 @@ class SlotType(StrEnum):
     POSTCODE = "postcode"  # the format of a country
     ADDRESS = "address"  # house number, street, town
     YES_NO = "yes_no"  # "yes" or "no"
+    MESSAGE = "message"  # whatever is said, as it is said
 
 
 _EXPECTS = {
@@ -22,6 +23,7 @@ _EXPECTS = {
     SlotType.POSTCODE: Expects.POSTCODE,
     SlotType.ADDRESS: Expects.ADDRESS,
     SlotType.YES_NO: Expects.YES_NO,
+    SlotType.MESSAGE: Expects.ADDRESS,  # as many pauses for thought
 }
 
 
@@ -154,10 +156,14 @@ class Flow:
             raise StateError(f"the snapshot is of {state.flow}, not of {self.identity}")
         return state
 
-    def slots_of(self, task: str) -> Iterator[Slot]:
-        """The slots that a task and those it calls ask for, each once, in the order of asking."""
+    def slots_of(self, task: str, *, without: str = "") -> Iterator[Slot]:
+        """The slots that a task and those it calls ask for, each once, in the order of asking.
+
+        Args:
+            without: a task not to look into.
+        """
         names: dict[str, None] = {}
-        self._gather(task, names, set())
+        self._gather(task, names, {without})
         return (self.slots[name] for name in names)
 
     def _gather(self, task: str, names: dict[str, None], seen: set[str]) -> None:

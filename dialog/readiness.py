@@ -52,6 +52,8 @@ def _slot_readiness(flow: Flow, before: State, slots: Mapping[str, str]) -> Read
 
 
 def _value_readiness(slot: Slot, value: str) -> Readiness:
+    if slot.type is SlotType.MESSAGE:
+        return Readiness.INCOMPLETE  # there is always more to say
     if slot.type is SlotType.ADDRESS:
         named_town = "," in value
         return Readiness.COMPLETE if named_town else Readiness.OPEN

@@ -297,7 +297,7 @@ class Runner:
         if event.step is not None and event.step in self.flow.returns:
             self._go_on_at(self.flow.returns[event.step])
         else:
-            self.go_on(step.on[_way_back(event)])
+            self.go_on(step.on[steps.way_back_of(event)])
         self.run()
 
     def _go_on_at(self, back: Return) -> None:
@@ -410,10 +410,3 @@ class Runner:
 
 def _without(names: tuple[str, ...], gone: set[str]) -> tuple[str, ...]:
     return tuple(each for each in names if each not in gone)
-
-
-def _way_back(event: HandOffEnded) -> steps.WayBack:
-    if event.recovery in (steps.WayBack.CALLBACK, steps.WayBack.VOICEMAIL):
-        return steps.WayBack(event.recovery)
-    given_back = event.step is not None or event.reason == steps.WayBack.RETURNED
-    return steps.WayBack.RETURNED if given_back else steps.WayBack.NOBODY

@@ -111,7 +111,7 @@ def announces(slot: Slot, words: Sequence[str]) -> bool:
 
 def spoken(slot: Slot, value: str) -> str:
     """How a value is said back: digits and postcodes one by one."""
-    return value if slot.type in (SlotType.ADDRESS, SlotType.YES_NO) else spell(value)
+    return spell(value) if slot.type in (SlotType.DIGITS, SlotType.POSTCODE) else value
 
 
 # --- one type each --------------------------------------------------------------------------------
@@ -138,11 +138,16 @@ def _yes_no(slot: Slot, text: str, former: str | None) -> list[Found]:
     return [Found("yes" if answer.yes else "no")] if answer else []
 
 
+def _message(slot: Slot, text: str, former: str | None) -> list[Found]:
+    return [Found(" ".join(text.split()))] if text.strip() else []
+
+
 _FIND: Final[Mapping[SlotType, Callable[[Slot, str, str | None], list[Found]]]] = {
     SlotType.DIGITS: _digits,
     SlotType.POSTCODE: _postcode,
     SlotType.ADDRESS: _address,
     SlotType.YES_NO: _yes_no,
+    SlotType.MESSAGE: _message,
 }
 
 
@@ -162,7 +167,7 @@ def _after_cue(slot: Slot, tail: Sequence[str]) -> tuple[str, int, int] | None:
             return _digits_after_cue(slot, tail)
         case SlotType.POSTCODE:
             return _postcode_after_cue(slot, tail)
-        case SlotType.YES_NO:
+        case SlotType.YES_NO | SlotType.MESSAGE:
             return None
 
 

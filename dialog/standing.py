@@ -45,7 +45,7 @@ def standing(flow: Flow, state: State) -> Standing:
     intent = flow.intents.get(state.intent or "")
     proofs = _proofs(flow, state)
     proven = {*state.confirmed, *(slot for each in proofs for slot in each.slots)}
-    wanted = flow.slots_of(intent.task) if intent else ()
+    wanted = flow.slots_of(intent.task, without=flow.agent_task) if intent else ()
     return Standing(
         task=intent.says if intent else None,
         slots=tuple(

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from dialog.conditions import Condition
-from dialog.events import ActionStatus
+from dialog.events import ActionStatus, HandOffEnded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,14 @@ class WayBack(StrEnum):
     CALLBACK = "callback"  # they chose, or were promised, to be called back
     VOICEMAIL = "voicemail"  # they chose to leave a message
     RETURNED = "returned"  # a person gave them back, at no step that the flow names
+
+
+def way_back_of(event: HandOffEnded) -> WayBack:
+    """How this caller comes back; where a flow names the step, that goes before it."""
+    if event.recovery in (WayBack.CALLBACK, WayBack.VOICEMAIL):
+        return WayBack(event.recovery)
+    given_back = event.step is not None or event.reason == WayBack.RETURNED
+    return WayBack.RETURNED if given_back else WayBack.NOBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from dialog.events import (
     ActionStatus,
     CallerSaid,
     CallStarted,
+    HandOffEnded,
     Hypothesis,
     PerformAction,
 )
@@ -70,3 +71,9 @@ def test_readiness_of_an_answer(before: tuple[str, ...], text: str, expected: Re
     readiness, _ = dialog.preview(said(text))
     assert readiness is expected
     assert dialog.state is state, "a preview changed the dialog"
+
+
+def test_message_may_always_go_on() -> None:
+    dialog = asked("agent")
+    dialog.receive(HandOffEnded(reason="caller_chose", recovery="voicemail"))
+    assert dialog.preview(said("my parcel arrived broken"))[0] is Readiness.INCOMPLETE

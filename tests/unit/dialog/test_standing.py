@@ -57,7 +57,7 @@ def test_values_are_right_once_a_check_or_the_caller_said_so() -> None:
     standing = _dialog("change it", "four eight one five").standing
     assert standing.task == "change the address on an order"
     assert standing.slots == (SlotStanding(name="order_number", value="4815", known_right=False),)
-    assert standing.missing[:2] == ("postcode", "address")
+    assert standing.missing == ("postcode", "address")
     standing = _dialog(
         "change it", "four eight one five", "nine oh two one oh", "forty two oak street springfield"
     ).standing
@@ -74,3 +74,7 @@ def test_value_the_caller_confirmed_is_right_until_it_changes() -> None:
 
 def test_steps_to_give_the_call_back_for_are_told_in_words() -> None:
     assert _dialog().standing.returns["change_address"] == "change the address on an order"
+
+
+def test_what_only_a_hand_over_asks_is_no_part_of_the_task() -> None:
+    assert _dialog("change it").standing.missing == ("order_number", "postcode", "address")
