@@ -54,8 +54,9 @@ from telephony.queue_events import (
 )
 from telephony.queue_line import Caller, QueueOptions, arrival
 from telephony.queue_matching import agent_for, can_take
+from telephony.queue_standing import Standing, standings
 from telephony.queue_statistics import QueueStatistics
-from telephony.queue_views import AgentView, CallerView, view_of
+from telephony.queue_views import AgentView, CallerView, view_of_agent, view_of_caller
 from telephony.transfer_events import Recovery, TimePassed
 
 HANDLING_TIME_WEIGHT: Final = (
@@ -121,23 +122,13 @@ class CallQueue:
 
     def agents(self) -> list[AgentView]:
         """Everyone signed in, in the order of signing in."""
-        return [view_of(agent) for agent in self._pool]
+        return [view_of_agent(agent) for agent in self._pool]
 
     def callers(self, now_s: float) -> list[CallerView]:
         """Everyone in the queues, in the order in which they will be served."""
-        return [
-            CallerView(
-                caller=caller.id,
-                queue=caller.queue,
-                skill=caller.skill,
-                position=self._position(caller) if caller.is_waiting else None,
-                waited_s=max(now_s - caller.joined_at_s, 0.0),
-                estimated_wait_s=self._estimated_wait_s(caller) if caller.is_waiting else None,
-                agent=caller.agent,
-                callback=caller.absent,
-            )
-            for caller in sorted(self._callers.values(), key=lambda caller: caller.order)
-        ]
+        stands = self._standings(self._in_line())
+        everybody = sorted(self._callers.values(), key=lambda caller: caller.order)
+        return [view_of_caller(caller, stands.get(caller.id), now_s) for caller in everybody]
 
     def place(self, caller: str) -> Place | None:
         """The caller's place in line, to be kept; None: they have none."""
@@ -358,11 +349,11 @@ class CallQueue:
         offers = self._assign(now_s)  # first: who is served now has not waited too long
         commands = [*self._pool.take_shown(), *offers]
         for caller in self._in_line():
-            commands += self._check(caller, now_s)
-        return commands
+            commands += self._check_patience(caller, now_s)
+        return [*commands, *self._announce(now_s)]
 
-    def _check(self, caller: Caller, now_s: float) -> list[QueueCommand]:
-        """What is due for somebody who waits."""
+    def _check_patience(self, caller: Caller, now_s: float) -> list[QueueCommand]:
+        """Whether somebody who waits has waited here for too long, or in vain."""
         options = self._options(caller.queue)
         waited_s = now_s - caller.entered_s
         if self._is_served(caller):
@@ -377,43 +368,44 @@ class CallQueue:
             return self._turn_away(caller, GiveUpReason.NOBODY_SIGNED_IN, now_s)
         if waited_s >= self._patience_s(caller, options):
             return self._turn_away(caller, GiveUpReason.WAITED_TOO_LONG, now_s)
-        return self._announce(caller, options, now_s)
+        return []
 
     def _patience_s(self, caller: Caller, options: QueueOptions) -> float:
         if options.overflow_after_s is None or options.overflow_to in (None, *caller.visited):
             return options.max_wait_s
         return min(options.overflow_after_s, options.max_wait_s)
 
-    def _announce(self, caller: Caller, options: QueueOptions, now_s: float) -> list[QueueCommand]:
+    def _announce(self, now_s: float) -> list[QueueCommand]:
+        """Whatever callers are due to hear, each of it to all at once."""
+        line = self._in_line()
+        listening = [caller for caller in line if not caller.absent]
+        due = [caller for caller in listening if now_s >= caller.next_announcement_s]
+        standing = self._standings(line) if due else {}
         said: list[QueueCommand] = []
-        if now_s >= caller.next_announcement_s:
-            caller.next_announcement_s = now_s + options.announce_every_s
-            position, wait_s = self._position(caller), self._estimated_wait_s(caller)
+        for caller in due:
+            caller.next_announcement_s = now_s + self._options(caller.queue).announce_every_s
+            stands = standing[caller.id]
             said.append(
-                AnnouncePosition(caller=caller.id, position=position, estimated_wait_s=wait_s)
+                AnnouncePosition(
+                    caller=caller.id,
+                    position=stands.position,
+                    estimated_wait_s=stands.estimated_wait_s,
+                )
             )
-        after_s = options.callback_after_s
-        due = after_s is not None and now_s - caller.entered_s >= after_s
-        if due and not caller.callback_offered:
-            caller.callback_offered = True
-            said.append(OfferCallback(caller=caller.id))
+        return [*said, *self._offer_callbacks(listening, now_s)]
+
+    def _offer_callbacks(self, listening: list[Caller], now_s: float) -> list[QueueCommand]:
+        said: list[QueueCommand] = []
+        for caller in listening:
+            after_s = self._options(caller.queue).callback_after_s
+            due = after_s is not None and now_s - caller.entered_s >= after_s
+            if due and not caller.callback_offered:
+                caller.callback_offered = True
+                said.append(OfferCallback(caller=caller.id))
         return said
 
-    def _position(self, caller: Caller) -> int:
-        """Among those who wait for the same agents; 1 is next."""
-        rivals = (
-            other
-            for other in self._callers.values()
-            if other.is_waiting and other.skill == caller.skill and other.order < caller.order
-        )
-        return 1 + sum(1 for _ in rivals)
-
-    def _estimated_wait_s(self, caller: Caller) -> float | None:
-        """Each agent at work takes a caller every handling time; None: nobody is at work."""
-        staffed = sum(agent.is_staffed and can_take(agent, caller) for agent in self._pool)
-        if not staffed:
-            return None
-        return self._position(caller) * self._handling_time_s[caller.queue] / staffed
+    def _standings(self, line: list[Caller]) -> dict[str, Standing]:
+        return standings(line, self._pool, self._handling_time_s)
 
     _RULES: ClassVar[dict[type[QueueEvent], _Rule]] = {
         CallerJoined: _join,

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from telephony.queue_agents import Agent
 from telephony.queue_events import AgentState
+from telephony.queue_line import Caller
+from telephony.queue_standing import Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class CallerView:
     callback: bool
 
 
-def view_of(agent: Agent) -> AgentView:
+def view_of_agent(agent: Agent) -> AgentView:
     """The agent as they are now."""
     return AgentView(
         agent=agent.id,
@@ -42,4 +44,18 @@ def view_of(agent: Agent) -> AgentView:
         since_s=agent.since_s,
         caller=agent.caller,
         skills=agent.skills,
+    )
+
+
+def view_of_caller(caller: Caller, standing: Standing | None, now_s: float) -> CallerView:
+    """The caller as they are now; `standing` is theirs if they wait."""
+    return CallerView(
+        caller=caller.id,
+        queue=caller.queue,
+        skill=caller.skill,
+        position=standing.position if standing else None,
+        waited_s=max(now_s - caller.joined_at_s, 0.0),
+        estimated_wait_s=standing.estimated_wait_s if standing else None,
+        agent=caller.agent,
+        callback=caller.absent,
     )
