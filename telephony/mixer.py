@@ -237,6 +237,8 @@ class Room:
     def listen(self) -> None:
         """Take 20 ms from every member."""
         for member in tuple(self._members.values()):
+            if not self._is_here(member):
+                continue
             try:
                 frame = checked(member.leg.receive_frame())
             except Exception as error:
@@ -255,13 +257,16 @@ class Room:
         played, finished = self._program.pop()
         sent = self._mixed(members, played) if members else []
         for member, frame in zip(members, sent, strict=True):
+            if not self._is_here(member):
+                continue
             try:
                 member.leg.send_frame(frame)
             except Exception as error:
                 self._fail(member, error)
         self._tell_taps(members, sent)
         for member, frame in zip(members, sent, strict=True):
-            self._tell_ears(member, now_s, frame)
+            if self._is_here(member):
+                self._tell_ears(member, now_s, frame)
         for playing in finished:
             try:
                 playing.tell_finished()
@@ -322,7 +327,7 @@ class Room:
 
     def _fail(self, member: _Member, error: Exception) -> None:
         log.error("a leg failed and left its room", exc_info=error)
-        if self._members.get(member.name) is not member:
+        if not self._is_here(member):
             return
         self.remove(member.name)
         if self._on_member_failed is not None:
@@ -330,6 +335,10 @@ class Room:
                 self._on_member_failed(member.name, error)
             except Exception:
                 log.exception("what follows after a leg's failure failed")
+
+    def _is_here(self, member: _Member) -> bool:
+        """Still: what follows after another's failure may have let them go within this tick."""
+        return self._members.get(member.name) is member
 
     def _member(self, name: str) -> _Member:
         try:

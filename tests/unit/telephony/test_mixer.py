@@ -249,6 +249,26 @@ def test_the_room_survives_what_follows_after_a_failure():
     assert room.members == ()
 
 
+def test_who_is_let_go_when_another_fails_is_untouched_from_that_moment():
+    gone: list[str] = []
+
+    def end(name: str, error: Exception) -> None:
+        gone.append(name)
+        room.end("closed")
+
+    room = Room(on_member_failed=end)
+    broken, caller = ToneLeg(tone(800)), ToneLeg(tone(500))
+    room.add("agent", broken)
+    room.add("caller", caller)
+    ear = FakeEar()
+    room.overhear("caller", ear)
+    broken.breaks = True
+    room.listen()
+    room.act(0.0)
+    assert gone == ["agent"]
+    assert (caller.sent, ear.pushed, ear.acted) == ([], [], [])
+
+
 def test_one_who_fails_may_be_replaced_at_once():
     spare = ToneLeg(tone(800))
     legs = {"agent": ToneLeg(tone(800)), "caller": ToneLeg(tone(500))}
