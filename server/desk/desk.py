@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -30,7 +30,8 @@ class DeskPorts:
     """Who the desk works with."""
 
     actions: DeskActions
-    dial: Callable[[str], OutgoingLeg] | None = None  # an agent's extension; None: no SIP phones
+    dial: Callable[[str], Awaitable[OutgoingLeg]] | None = None
+    """Rings an agent's extension; None: there are no SIP phones."""
 
 
 class Desk:

@@ -5,7 +5,7 @@ conversation the loss is reported after a moment (the caller is not left in sile
 too, as long as nobody has released the line.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -83,7 +83,8 @@ class LineWorld:
     timers: Timers
     wall: Callable[[], datetime]
     options: DeskOptions
-    phone: Callable[[], OutgoingLeg] | None = None  # rings the agent's phone; None: the browser
+    phone: Callable[[], Awaitable[OutgoingLeg]] | None = None
+    """Rings the agent's phone; None: they take the call in the browser."""
 
 
 class DeskLine:
@@ -208,10 +209,12 @@ class DeskLine:
             self._check_whole()
             self._show()
 
-    async def _ring_phone(self, dial: Callable[[], OutgoingLeg]) -> None:
-        leg = self._dialled = dial()
-        leg.on_ringing = lambda: self._report(TargetRinging())
+    async def _ring_phone(self, dial: Callable[[], Awaitable[OutgoingLeg]]) -> None:
         try:
+            leg = self._dialled = await dial()
+            leg.on_ringing = lambda: self._report(TargetRinging())
+            if self._phase is Phase.ENDED:  # released while the phone was being dialled
+                await leg.hang_up("released")
             await leg.answered()
         except LegRefusedError as refused:
             reason = _BUSY.get(refused.status, str(refused.status))

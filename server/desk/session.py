@@ -6,7 +6,7 @@ back end, is done behind it and told to the page when it is done.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -67,7 +67,7 @@ class SessionWorld:
     directory: AgentDirectory
     actions: DeskActions
     spawn: Callable[[Coroutine[Any, Any, None]], None]
-    dial: Callable[[str], OutgoingLeg] | None = None  # rings an extension
+    dial: Callable[[str], Awaitable[OutgoingLeg]] | None = None  # rings an extension
 
 
 class DeskSession:
@@ -181,7 +181,7 @@ class DeskSession:
         state = self._directory.get(self.agent_id)
         if self._line is not None or state.presence is not Presence.READY:
             raise LookupError(f"agent {self.agent_id!r} is {state.presence.value}")
-        phone: Callable[[], OutgoingLeg] | None = None
+        phone: Callable[[], Awaitable[OutgoingLeg]] | None = None
         dial, extension = self._world.dial, state.profile.extension
         if state.reach is Reach.PHONE and dial is not None and extension is not None:
             phone = lambda: dial(extension)  # noqa: E731  bound to what was chosen at this moment

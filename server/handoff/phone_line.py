@@ -1,7 +1,7 @@
 """A target that is only a telephone: an extension, an outside number. See server.handoff.ports."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 from server.handoff.ports import LineEvent, LinePressedKey
@@ -28,7 +28,7 @@ def _ignore(event: LineEvent) -> None:
 class PhoneLine:
     """One call to a telephone. Whoever answers hears the brief and takes the caller by a key."""
 
-    def __init__(self, dial: Callable[[], OutgoingLeg]) -> None:
+    def __init__(self, dial: Callable[[], Awaitable[OutgoingLeg]]) -> None:
         self.on_event: Callable[[LineEvent], None] = _ignore
         self._dial = dial
         self._outgoing: OutgoingLeg | None = None
@@ -56,10 +56,12 @@ class PhoneLine:
             self._keep(asyncio.create_task(self._outgoing.hang_up(reason), name="hang up"))
 
     async def _ring(self) -> None:
-        leg = self._outgoing = self._dial()
-        leg.on_ringing = lambda: self._report(TargetRinging())
-        leg.on_event = self._leg_event
         try:
+            leg = self._outgoing = await self._dial()
+            leg.on_ringing = lambda: self._report(TargetRinging())
+            leg.on_event = self._leg_event
+            if self._over:  # released while the INVITE was being made
+                await leg.hang_up("released")
             await leg.answered()
         except LegRefusedError as refused:
             self._end(TargetFailed(reason=refusal(refused.status)))

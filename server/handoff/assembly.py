@@ -1,0 +1,222 @@
+"""The hand-off of a running server: queue, desks, rooms and records bound to each other."""
+
+import logging
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Protocol
+from uuid import UUID
+
+from models.vad import SileroVad
+from server.desk.desk import Desk, DeskPorts
+from server.desk.errors import NoAudioError
+from server.desk.options import DeskOptions
+from server.desk.ports import OpenRtc, RtcLeg
+from server.desk.protocol import Choice, TransferTarget
+from server.feed import Feed
+from server.handoff.announcements import Announcements
+from server.handoff.attempts import Attempts, HandOffStore
+from server.handoff.brief import brief_of
+from server.handoff.context import HandOffContext
+from server.handoff.coordinator import HandOffs
+from server.handoff.desk_records import DeskRecordsPort
+from server.handoff.ears import LineEar
+from server.handoff.gather import gather
+from server.handoff.handoff_token import user_to_user_of
+from server.handoff.in_hand import CallInHand
+from server.handoff.phone_line import PhoneLine
+from server.handoff.ports import AgentLine, Offer
+from server.handoff.run import RunWorld
+from server.handoff.settings import HandOffConfig
+from server.handoff.stage import StageWorld
+from server.handoff.waiting_room import WaitingRoom
+from server.live_calls import LiveCalls
+from server.recording import TrackRecorder
+from server.records.desk import DeskRecords
+from server.records.desk_facts import OverheardLine
+from telephony.hold_music import hold_music, load_music
+from telephony.leg import CallerInfo, LegGoneError, OutgoingLeg
+from telephony.queue import CallQueue
+from telephony.queue_events import MAIN_QUEUE
+from telephony.sip.errors import SipError
+from telephony.sip_call_leg import SipCallLeg
+from telephony.transfer_events import ReferProgressed
+from telephony.webrtc import WebRtcPeers
+from telephony.webrtc_errors import BadOfferError, TooManyPeersError
+from voice.events import HandOff
+from voice.ports import AudioLeg, SpeechToText, TextToSpeech
+
+log = logging.getLogger(__name__)
+
+TRACKS: Final = ("caller", "agent", "to_caller", "to_agent")
+"""Of the recording of a hand-off, in this order."""
+
+
+class Dial(Protocol):
+    """Calls an extension or a number: server.sip_door.SipDoor.dial."""
+
+    def __call__(
+        self, target: str, headers: Mapping[str, str] | None = None
+    ) -> Awaitable[OutgoingLeg]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What hand-offs take from the rest of the server.
+
+    store: where hand-offs are kept, and told of; records keeps all else.
+    recordings: the folder; None: nothing is recorded.
+    returns: steps of the flow that agents may give a call back at, by name, in words.
+    """
+
+    config: HandOffConfig
+    stt: SpeechToText
+    tts: TextToSpeech
+    vad: SileroVad
+    live: LiveCalls
+    records: DeskRecords
+    store: HandOffStore
+    feed: Feed
+    recordings: Path | None
+    writer: ThreadPoolExecutor
+    dial: Dial
+    returns: Mapping[str, str]
+    clock: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """The parts that have doors of their own."""
+
+    handoffs: HandOffs
+    desk: Desk
+    queue: CallQueue
+
+
+def assemble(needs: Needs) -> People:
+    """Bind the parts; on the event loop.
+
+    Raises:
+        MusicFileError: the configured music cannot be played.
+    """
+    config = needs.config
+    queue = CallQueue({MAIN_QUEUE: config.queue_options()})
+    desk = Desk(
+        DeskPorts(
+            actions=DeskRecordsPort(needs.records, needs.live, _targets(config)),
+            dial=needs.dial,
+        ),
+        DeskOptions(
+            return_steps=tuple(Choice(code=code, label=say) for code, say in needs.returns.items()),
+            wrap_up_s=config.wrap_up_s,
+        ),
+    )
+    world = RunWorld(
+        lines=_Lines(desk, needs.dial),
+        queue=WaitingRoom(queue, desk.directory, needs.records),
+        stage=StageWorld(
+            tts=needs.tts,
+            music=load_music(config.music) if config.music else hold_music(),
+            overhear=lambda on_line: LineEar(needs.stt, needs.vad, on_line),
+            tracks=lambda call: _tracks(needs, call),
+        ),
+        refer=refer,
+        attempts=lambda handoff_id: Attempts(handoff_id, needs.store),
+        context=_context,
+        brief=brief_of,
+        clock=needs.clock,
+        announcements=Announcements(),
+        options=config.transfer_options(),
+        on_line=lambda call_id, who, text, at_s: _keep_line(needs, call_id, who, text, at_s),
+    )
+    return People(handoffs=HandOffs(world), desk=desk, queue=queue)
+
+
+def _targets(config: HandOffConfig) -> tuple[TransferTarget, ...]:
+    return tuple(
+        TransferTarget(target=each.target, label=each.label, kind="number")
+        for each in config.numbers
+    )
+
+
+def _tracks(needs: Needs, call: CallInHand) -> TrackRecorder | None:
+    if needs.recordings is None:
+        return None
+    part = sum(1 for _ in needs.recordings.glob(f"{call.call_id}-handoff*.wav")) + 1
+    path = needs.recordings / f"{call.call_id}-handoff{part}.wav"
+    return TrackRecorder(path, TRACKS, needs.writer)
+
+
+def _context(
+    call: CallInHand, handoff: HandOff, handoff_id: UUID, requested_at: datetime
+) -> HandOffContext:
+    return gather(call, handoff, handoff_id=handoff_id, requested_at=requested_at)
+
+
+def _keep_line(needs: Needs, call_id: UUID, who: str, text: str, at_s: float) -> None:
+    needs.records.overheard(call_id, OverheardLine(at_s=at_s, who=who, text=text))
+    needs.feed.publish({"event": "said", "call_id": str(call_id), "who": who, "text": text})
+
+
+class _Lines:
+    """server.handoff.ports.AgentLines: agents at their desks or phones, and bare telephones."""
+
+    def __init__(self, desk: Desk, dial: Dial) -> None:
+        self._desk, self._dial = desk, dial
+
+    def open(self, offer: Offer) -> AgentLine:
+        """See AgentLines."""
+        if any(each.profile.id == offer.agent_id for each in self._desk.directory.agents()):
+            return self._desk.open(offer)
+        if not _can_be_dialled(offer.agent_id):
+            raise LookupError(f"agent {offer.agent_id!r} is not signed in")
+        uui = str(user_to_user_of(offer.context.handoff_id))
+        return PhoneLine(lambda: self._dial(offer.agent_id, {"User-to-User": uui}))
+
+
+def _can_be_dialled(target: str) -> bool:
+    """A SIP URI, or a number as one dials it; never the id of an agent who is gone."""
+    return target.startswith(("sip:", "sips:", "tel:")) or target.lstrip("+").isdigit()
+
+
+async def refer(
+    leg: AudioLeg, target: str, *, replaces: AudioLeg | None, context: HandOffContext
+) -> AsyncIterator[ReferProgressed]:
+    """server.handoff.run.Refers: only SIP can be told to call somebody else."""
+    if not isinstance(leg, SipCallLeg):
+        yield ReferProgressed(status=501, answer=True)
+        return
+    try:
+        referral = await leg.refer(
+            target,
+            replaces=replaces if isinstance(replaces, SipCallLeg) else None,
+            user_to_user=user_to_user_of(context.handoff_id),
+        )
+    except (LegGoneError, SipError) as error:
+        log.warning("a REFER could not be sent", extra={"cause": str(error)})
+        yield ReferProgressed(status=400, answer=True)
+        return
+    is_answer = True
+    async for status in referral:
+        yield ReferProgressed(status=status, answer=is_answer)
+        is_answer = False
+
+
+def browser_audio(peers: WebRtcPeers) -> OpenRtc:
+    """server.desk.ports.OpenRtc over WebRTC."""
+
+    async def open_rtc(offer_sdp: str) -> RtcLeg:
+        info = CallerInfo(
+            call_id=uuid.uuid4().hex, caller="", callee="desk", transport="webrtc", peer=""
+        )
+        try:
+            return await peers.accept(offer_sdp, info)
+        except BadOfferError as error:
+            raise NoAudioError(str(error)) from error
+        except TooManyPeersError as error:
+            raise NoAudioError("many browsers are connecting right now; try again") from error
+
+    return open_rtc
