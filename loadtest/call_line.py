@@ -163,9 +163,9 @@ class StreamCallLine:
     async def hang_up(self, reason: str) -> Ended:
         why = self._line.ended
         await self._line.close()
-        return (
-            Ended(by="caller", reason=reason) if why is None else Ended(by="frontdesk", reason=why)
-        )
+        if why is None:
+            return Ended(by="caller", reason=reason)
+        return Ended(by="network" if self._line.broke else "frontdesk", reason=why)
 
 
 def is_stream(target: str) -> bool:

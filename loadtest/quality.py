@@ -21,6 +21,10 @@ _PACKET_MS: Final = 20.0
 _HOLE_LIMIT_FRAMES: Final = 25  # 500 ms; a longer hole is a pause or another prompt
 
 
+_BUFFER_S: Final = 0.060  # what an ordinary phone waits for
+_LATE_RUN: Final = 5  # 100 ms
+
+
 class Histogram:
     """Counts of delays in half milliseconds: percentiles of any number in 16 kB."""
 
@@ -55,11 +59,16 @@ class Histogram:
 
 
 class Transit:
-    """Interarrival jitter and lateness of RTP packets; a jump of their timestamps begins anew."""
+    """Interarrival jitter and lateness of RTP packets; a jump of their timestamps begins anew.
+
+    A sender that stalled is late from then on; after a few packets a telephone plays that much
+    later, and so lateness is counted from there.
+    """
 
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
         self._last: tuple[float, int] | None = None  # arrival, timestamp
+        self._late_run = 0
         self._transit_s = 0.0  # relative to the stream's first packet
         self._fastest_s = 0.0
         self._jitter_s = 0.0
@@ -78,7 +87,11 @@ class Transit:
         self._jitter_s += (abs(step_s) - self._jitter_s) / 16
         self._worst_jitter_s = max(self._worst_jitter_s, self._jitter_s)
         self._fastest_s = min(self._fastest_s, self._transit_s)
-        self.lateness.add(self._transit_s - self._fastest_s)
+        late_s = self._transit_s - self._fastest_s
+        self.lateness.add(late_s)
+        self._late_run = self._late_run + 1 if late_s > _BUFFER_S else 0
+        if self._late_run >= _LATE_RUN:
+            self._fastest_s, self._late_run = self._transit_s, 0
 
     @property
     def jitter_ms(self) -> float:

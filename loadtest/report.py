@@ -100,6 +100,7 @@ class CallReport:
     media: MediaStats | None
     cpu_s: float  # of the whole process while the call was up
     recording: Path | None
+    ended_by: str = ""  # caller, frontdesk, network
     gap_ends_s: tuple[float, ...] = ()  # when each of the gaps ended
     wrong_record: bool = False  # the frontdesk said it did something else than it was asked to
     asked_twice: int = 0  # questions that the caller had answered already

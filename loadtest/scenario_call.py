@@ -133,6 +133,7 @@ class ScenarioCall:
             duration_s=self._now_s,
             turns=ledger.turns(),
             gaps_ms=tuple(ledger.gaps_ms),
+            ended_by=ended.by,
             gap_ends_s=tuple(ledger.gap_ends_s),
             cut_offs=ledger.cut_offs,
             media=line.stats(),

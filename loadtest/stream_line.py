@@ -114,6 +114,8 @@ class StreamLine:
         self._clock = clock or MediaClock()
         self._underruns = Underruns()
         self._closed = False
+        self.broke = False
+        """Whether the far end went without closing the stream in order."""
         self._tick = 0
         self._number = 0
         self._sent = self._received = 0
@@ -275,7 +277,7 @@ class StreamLine:
             async for text in self._socket:
                 self._receive(text)
         except ConnectionClosed as error:
-            reason = f"the stream broke: {error}"
+            reason, self.broke = f"the stream broke: {error}", True
         except PeerError as error:
             reason = str(error)
         if not self._ended.done():

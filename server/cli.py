@@ -15,6 +15,7 @@ import typer
 from server.accounts_cli import audit_app, users_app
 from server.bench import bench_app
 from server.errors import one_line
+from server.loadtest_cli import loadtest_app
 from server.training_cli import eval_app, train_app
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +32,7 @@ flows_app = typer.Typer(help="Dialog flows.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.add_typer(flows_app, name="flows")
 app.add_typer(bench_app, name="bench")
+app.add_typer(loadtest_app, name="loadtest")
 app.add_typer(users_app, name="users")
 app.add_typer(audit_app, name="audit")
 models_app.add_typer(train_app, name="train")

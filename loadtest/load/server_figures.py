@@ -1,0 +1,97 @@
+"""What the samples of the server amount to; pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from loadtest.load.run import RunData
+from loadtest.load.server_side import Sample
+
+_PART: Final = "frontdesk_gap_part_seconds_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFigures:
+    """The server, as far as it could be seen."""
+
+    cpu_s: float | None = None
+    cpu_s_per_call_minute: float | None = None
+    rss_start_mb: float | None = None
+    rss_most_mb: float | None = None
+    mb_per_call: float | None = None  # growth with concurrent calls
+    rss_mb_per_hour: float | None = None  # trend of the second half: a leak
+    descriptors_most: int | None = None
+    threads_most: int | None = None
+    parts_ms: Mapping[str, float] = field(default_factory=dict[str, float])  # mean, of a turn
+    grew: Mapping[str, float] = field(default_factory=dict[str, float])  # counters: by how much
+    most: Mapping[str, float] = field(default_factory=dict[str, float])  # gauges: at most
+
+
+def server_figures(data: RunData, *, call_minutes: float, most_calls: int) -> ServerFigures:
+    samples = data.samples
+    if not samples:
+        return ServerFigures()
+    first, last = samples[0], samples[-1]
+    cpu_s = None if first.cpu_s is None or last.cpu_s is None else last.cpu_s - first.cpu_s
+    rss = [each.rss_mb for each in samples if each.rss_mb is not None]
+    grew, most = _metrics(samples)
+    return ServerFigures(
+        cpu_s=cpu_s,
+        cpu_s_per_call_minute=cpu_s / call_minutes if cpu_s is not None and call_minutes else None,
+        rss_start_mb=rss[0] if rss else None,
+        rss_most_mb=max(rss, default=None),
+        mb_per_call=_mb_per_call(rss, most_calls),
+        rss_mb_per_hour=_trend_per_hour(samples),
+        descriptors_most=max((s.descriptors for s in samples if s.descriptors), default=None),
+        threads_most=max((s.threads for s in samples if s.threads), default=None),
+        parts_ms=_parts(grew),
+        grew=grew,
+        most=most,
+    )
+
+
+def _mb_per_call(rss: Sequence[float], most: int) -> float | None:
+    """What a further call adds to the server's memory: the most over the start, per call."""
+    return (max(rss) - rss[0]) / most if rss and most else None
+
+
+def _trend_per_hour(samples: Sequence[Sample]) -> float | None:
+    """The slope of the second half by least squares: the first half warms up."""
+    known = [(each.at_s, each.rss_mb) for each in samples if each.rss_mb is not None]
+    half = known[len(known) // 2 :]
+    if len(half) < 5:
+        return None
+    mean_at = sum(at for at, _ in half) / len(half)
+    mean_mb = sum(mb for _, mb in half) / len(half)
+    spread = sum((at - mean_at) ** 2 for at, _ in half)
+    slope = sum((at - mean_at) * (mb - mean_mb) for at, mb in half) / spread if spread else 0.0
+    return 3_600 * slope
+
+
+def _metrics(samples: Sequence[Sample]) -> tuple[dict[str, float], dict[str, float]]:
+    """Counters by their growth, gauges by their most."""
+    seen = [each.metrics for each in samples if each.metrics]
+    if not seen:
+        return {}, {}
+    first, last = seen[0], seen[-1]
+    grew = {name: last[name] - first.get(name, 0.0) for name in last if _counts(name)}
+    gauges = [name for name in last if not _counts(name)]
+    most = {name: max(each.get(name, 0.0) for each in seen) for name in gauges}
+    return {name: value for name, value in grew.items() if value}, most
+
+
+def _counts(name: str) -> bool:
+    """Whether a sample only grows, by the naming rules of Prometheus."""
+    return name.partition("{")[0].endswith(("_total", "_sum", "_count"))
+
+
+def _parts(grew: Mapping[str, float]) -> dict[str, float]:
+    """The mean of each part of a turn's gap over the run, in milliseconds."""
+    found: dict[str, float] = {}
+    for name, total_s in grew.items():
+        if name.startswith(f"{_PART}sum{{part="):
+            part = name.removeprefix(f"{_PART}sum{{part=").rstrip("}")
+            count = grew.get(name.replace("_sum{", "_count{"), 0.0)
+            if count:
+                found[part.removesuffix("_s")] = 1000 * total_s / count
+    return found

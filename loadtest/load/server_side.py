@@ -1,0 +1,147 @@
+"""What the server under load says of itself, and what the kernel says of its processes.
+
+Metrics are read over HTTP in Prometheus's text format, whatever is exported; CPU and memory come
+from /proc when the server runs on this machine, its child processes included.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_TIMEOUT_S: Final = 1.5  # a server that is too busy to answer leaves a hole in the plot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerAccess:
+    """Where to look; nothing at all is allowed."""
+
+    url: str | None = None  # of its HTTP side
+    token: str | None = None
+    pid: int | None = None  # on this machine
+
+    @property
+    def anywhere(self) -> bool:
+        return self.url is not None or self.pid is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One look at the server."""
+
+    at_s: float  # monotonic, or since the run began
+    cpu_s: float | None = None  # user and system, so far
+    rss_mb: float | None = None  # resident, of all its processes
+    descriptors: int | None = None
+    threads: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+async def look(access: ServerAccess, client: httpx.AsyncClient) -> Sample:
+    """A sample now; what cannot be read is left out."""
+    metrics = await _metrics(access, client)
+    processes = list(_tree(access.pid)) if access.pid is not None else []
+    cpu_s = sum(_cpu_s(pid) for pid in processes) if processes else None
+    if cpu_s is None:
+        cpu_s = metrics.get("process_cpu_seconds_total")
+    return Sample(
+        at_s=time.monotonic(),
+        cpu_s=cpu_s,
+        rss_mb=sum(map(_rss_mb, processes)) if processes else _own_rss_mb(metrics),
+        descriptors=sum(map(_descriptors, processes)) if processes else None,
+        threads=sum(map(_threads, processes)) if processes else None,
+        metrics=metrics,
+    )
+
+
+def _own_rss_mb(metrics: Mapping[str, float]) -> float | None:
+    octets = metrics.get("process_resident_memory_bytes")
+    return None if octets is None else octets / 1e6
+
+
+async def _metrics(access: ServerAccess, client: httpx.AsyncClient) -> dict[str, float]:
+    if access.url is None:
+        return {}
+    headers = {"Authorization": f"Bearer {access.token}"} if access.token else {}
+    try:
+        answer = await client.get(f"{access.url}/metrics", headers=headers, timeout=_TIMEOUT_S)
+        answer.raise_for_status()
+        return parse_metrics(answer.text)
+    except (httpx.HTTPError, ValueError):
+        return {}
+
+
+def parse_metrics(text: str) -> dict[str, float]:
+    """Every sample of an exposition but buckets and creation times, by name and labels.
+
+    Raises:
+        ValueError: not Prometheus's text format.
+    """
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.name.endswith(("_bucket", "_created")):
+                continue
+            labels = ",".join(f"{key}={sample.labels[key]}" for key in sorted(sample.labels))
+            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = float(sample.value)
+    return found
+
+
+# --- /proc ----------------------------------------------------------------------------------------
+
+
+def _tree(pid: int) -> Iterator[int]:
+    """A process and all that descend from it; what has just ended is left out."""
+    yield pid
+    for task in _listing(Path(f"/proc/{pid}/task")):
+        for child in _read(task / "children").split():
+            yield from _tree(int(child))
+
+
+def _listing(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+
+
+def _cpu_s(pid: int) -> float:
+    """proc(5): utime and stime are fields 14 and 15; the name before them may hold spaces."""
+    fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S if len(fields) > 12 else 0.0
+
+
+def _rss_mb(pid: int) -> float:
+    fields = _read(Path(f"/proc/{pid}/statm")).split()
+    return int(fields[1]) * _PAGE / 1e6 if len(fields) > 1 else 0.0
+
+
+def _descriptors(pid: int) -> int:
+    return len(_listing(Path(f"/proc/{pid}/fd")))
+
+
+def _threads(pid: int) -> int:
+    return len(_listing(Path(f"/proc/{pid}/task")))
+
+
+async def watch(access: ServerAccess, samples: list[Sample], *, every_s: float) -> None:
+    """Append a sample at once and every so often, until cancelled."""
+    async with httpx.AsyncClient() as client:
+        while True:
+            samples.append(await look(access, client))
+            await asyncio.sleep(every_s)
