@@ -76,7 +76,7 @@ class CallStory:
     @property
     def lines(self) -> tuple[Line, ...]:
         """Everything said and keyed, in order of time."""
-        told = [line for turn in self.turns for line in _lines_of(turn)]
+        told = [line for turn in self.turns for line in lines_of(turn)]
         return tuple(sorted([*told, *self._lines], key=lambda line: line.at_s))
 
     @property
@@ -105,7 +105,8 @@ def _confidence(turn: TurnRecord) -> float | None:
     return round(min(1.0, math.exp(turn.n_best[0].log_prob)), 3)
 
 
-def _lines_of(turn: TurnRecord) -> list[Line]:
+def lines_of(turn: TurnRecord) -> list[Line]:
+    """What the caller and frontdesk said in a turn; a turn in which nobody spoke has none."""
     lines: list[Line] = []
     if turn.caller_text:
         text = turn.caller_text if turn.caller_kind == "speech" else f"(keys {turn.caller_text})"

@@ -19,7 +19,7 @@ from uuid import UUID
 
 from jsonschema import Draft202012Validator
 
-from server.handoff.context import HandOffContext, Line
+from server.handoff.context import Line
 
 _SYNTAX: Final = "0.4.0"
 _VENDOR: Final = "frontdesk"
@@ -60,7 +60,7 @@ class RecordedCall:
 
     host: the fully qualified name under which this frontdesk is known.
     lines: everything said, from the first word on, the agents' included.
-    contexts: of each hand-off of the call, in order.
+    contexts: of each hand-off of the call, in order, as HandOffContext.as_json() gives them.
     summary: of the whole call, up to three sentences.
     """
 
@@ -72,7 +72,7 @@ class RecordedCall:
     ended_at: datetime
     lines: tuple[Line, ...] = ()
     agents: tuple[AgentPart, ...] = ()
-    contexts: tuple[HandOffContext, ...] = ()
+    contexts: tuple[Mapping[str, Any], ...] = ()
     summary: tuple[str, ...] = ()
     recording: RecordingReference | None = None
 
@@ -88,7 +88,7 @@ def vcon_of(call: RecordedCall, *, created_at: datetime) -> dict[str, Any]:
         "vcon": _SYNTAX,
         "uuid": str(_uuid_of(call)),
         "created_at": _date(created_at),
-        "subject": next((each.task for each in call.contexts if each.task), None),
+        "subject": next((each["task"] for each in call.contexts if each["task"]), None),
         "parties": [*_parties(call)],
         "dialog": [*dialog, *_transfers(call)],
         "analysis": [*_analysis(call, len(dialog))],
@@ -129,7 +129,7 @@ def content_hash_of(path: Path) -> str:
 
 
 def _parties(call: RecordedCall) -> Iterator[dict[str, Any]]:
-    proofs = [proof for context in call.contexts for proof in context.verified]
+    proofs = [proof for context in call.contexts for proof in context["verified"]]
     yield _address(call.caller) | {
         "type": "person",
         "validation": ", ".join(dict.fromkeys(proofs)) or "none",
@@ -245,7 +245,7 @@ def _analysis(call: RecordedCall, dialogs: int) -> Iterator[dict[str, Any]]:
         yield about | {
             "type": "sentiment",
             "mediatype": "text/plain",
-            "body": call.contexts[-1].sentiment,
+            "body": call.contexts[-1]["sentiment"],
             "encoding": "none",
         }
 
@@ -255,14 +255,14 @@ def _transcript_line(call: RecordedCall, line: Line) -> dict[str, Any]:
     return told if line.heard is None else told | {"heard": line.heard}
 
 
-def _attachment(context: HandOffContext) -> dict[str, Any]:
+def _attachment(context: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "purpose": "hand-off context",
-        "start": _date(context.requested_at),
+        "start": context["requested_at"],
         "party": _FRONTDESK,
         "dialog": 0,
         "mediatype": "application/json",
-        "body": json.loads(json.dumps(context.as_json())),  # tuples become the lists JSON knows
+        "body": json.loads(json.dumps(context)),  # tuples become the lists JSON knows
         "encoding": "json",
     }
 

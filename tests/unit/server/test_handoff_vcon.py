@@ -36,7 +36,7 @@ CALL = RecordedCall(
     ended_at=AT + timedelta(seconds=90),
     lines=(*CONTEXT.lines, Line(who="agent", text="Hello, this is Kim.", at_s=60.0)),
     agents=(AgentPart(id="kim", name="Kim Lee", joined_at=AT + timedelta(seconds=55)),),
-    contexts=(CONTEXT,),
+    contexts=(CONTEXT.as_json(),),
     summary=CONTEXT.summary,
     recording=RECORDING,
 )
