@@ -70,6 +70,8 @@ class SipConfig(_Section):
     max_calls: int = Field(default=50, ge=1)
     retry_after_s: int = Field(default=30, ge=1)  # told to a caller who finds us full
     realm: str = Field(default="frontdesk", pattern=r'^[^"\\]+$')  # of agents' phones' passwords
+    digest: tuple[Literal["SHA-256", "MD5"], ...] = ("MD5",)
+    """What phones may register with, best first; some that know MD5 only fail when offered more."""
     caller: str | None = None  # the sip URI that calls of ours come from; none: our address
     proxy: str | None = None  # host:port of the PBX or trunk that calls of ours go through
     proxy_user: str | None = None

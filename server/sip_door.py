@@ -28,11 +28,7 @@ class SipDoor:
         self, config: SipConfig, media: MediaOptions, calls: Calls, agents: Secrets | None
     ) -> None:
         self._config, self._media, self._calls = config, media, calls
-        self._registrar = (
-            None
-            if agents is None
-            else Registrar(realm=config.realm, secrets=agents, token=new_token)
-        )
+        self._registrar = None if agents is None else _registrar(config, agents)
         self._proxy = _proxy(config)
         self._endpoint: SipEndpoint | None = None
 
@@ -142,6 +138,10 @@ class SipDoor:
     def _on_call(self, call: IncomingCall) -> None:
         call.ring()
         self._calls.take(SipLeg(call, media=self._media))
+
+
+def _registrar(config: SipConfig, agents: Secrets) -> Registrar:
+    return Registrar(realm=config.realm, secrets=agents, token=new_token, algorithms=config.digest)
 
 
 def _proxy(config: SipConfig) -> Address | None:

@@ -12,12 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, TypeAlias
 
-from telephony.sip.digest import (
-    ALGORITHMS,
-    algorithm_of,
-    digest_response,
-    parse_digest,
-)
+from telephony.sip.digest import algorithm_of, digest_response, parse_digest
 from telephony.sip.errors import MalformedValueError
 from telephony.sip.grammar import parse_number
 from telephony.sip.headers import NameAddress
@@ -74,14 +69,16 @@ class Registrar:
         realm: str,
         secrets: Secrets,
         token: Callable[[], str],
-        algorithms: Iterable[str] = ALGORITHMS,
+        algorithms: Iterable[str] = ("MD5",),
     ) -> None:
         """
         Args:
             realm: what passwords were hashed with.
             secrets: asked with each REGISTER; must return at once.
             token: makes text that never repeats and nobody can guess.
-            algorithms: offered, best first.
+            algorithms: "MD5", "SHA-256", offered in this order (RFC 8760 §2.4). Phones whose stack
+                knows MD5 only (libre 1.0 is one) give up on a challenge that offers another
+                beside it.
         """
         self._realm = realm
         self._secrets = secrets

@@ -21,9 +21,9 @@ TONE: Pcm = (8000 * np.sin(np.arange(160) * 2 * np.pi / 20)).astype(np.int16)
 TIMEOUT_S = 20.0
 
 
-async def until(condition: Callable[[], object]) -> None:
+async def until(condition: Callable[[], object], *, timeout_s: float = 5) -> None:
     """Wait until something arrived; raises TimeoutError when it never does."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - a socket's progress raises no event
             await asyncio.sleep(0.001)
 

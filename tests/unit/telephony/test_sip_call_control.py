@@ -154,7 +154,7 @@ def test_lost_notifies_come_again_in_order(pair: Pair):
     pair.run(0.1)
     pair.obey(pair.b, theirs, AcceptRefer(referral=referral(pair.b)))
     pair.run(0.005)
-    pair.drop_next = 2
+    pair.drop_next = 1
     for status in (180, 486):
         pair.obey(pair.b, theirs, ReportRefer(referral=referral(pair.b), status=status))
     pair.run(5)
