@@ -219,7 +219,7 @@ class Transfer:
             case _State.REQUESTED | _State.OVER:
                 return []
             case _State.QUEUED:
-                return [LeaveQueue()]
+                return [LeaveQueue(reason=reason)]
             case _State.RINGING | _State.DECIDING:
                 return [ReleaseTarget(reason=reason)]
             case _State.BRIEFING:

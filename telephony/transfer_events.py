@@ -191,7 +191,9 @@ class EnterQueue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaveQueue:
-    pass
+    """Wait no longer: `caller_hangup`, `caller_chose`, `took_too_long`; the queue counts by it."""
+
+    reason: str = "caller_hangup"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +206,9 @@ class RingTarget:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseTarget:
     """Cancel the ringing or hang up the target's leg; `reason` is for the desk and the records.
+
+    Only `no_answer` and `not_accepted` are the target's own doing: with any other reason a target
+    that was rung has missed nothing.
 
     Of a target that was lost in the conversation: they may not come back to this caller any more.
     """

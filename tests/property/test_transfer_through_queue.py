@@ -29,6 +29,7 @@ from telephony.queue_line import QueueOptions
 from telephony.transfer import Transfer, TransferOptions, TransferState
 from telephony.transfer_events import (
     BeginWrapUp,
+    CallerGone,
     EndTransfer,
     EnterQueue,
     JoinCaller,
@@ -49,7 +50,16 @@ from telephony.transfer_events import (
 )
 
 AGENTS = ("ada", "ben", "cleo")
-DEEDS = ("decline", "busy", "ignore", "answer_only", "talk", "talk", "lose", "lose_and_return")
+DEEDS = (
+    "decline",
+    "busy",
+    "ignore",
+    "answer_only",
+    "talk",
+    "lose",
+    "lose_and_return",
+    "caller_hangs_up",
+)
 
 
 @dataclass
@@ -101,12 +111,12 @@ class House:
                 agent = self.transfers[caller].target
                 assert agent is not None
                 self.tell_queue(OfferAccepted(agent=agent, caller=caller))
-            case ReleaseTarget() if target is not None:
+            case ReleaseTarget(reason="no_answer" | "not_accepted") if target is not None:
                 self.tell_queue(OfferMissed(agent=target, caller=caller))
             case BeginWrapUp(target=agent):
                 self.tell_queue(TalkEnded(agent=agent))
-            case LeaveQueue() | TakeBack() | EndTransfer():
-                self.tell_queue(CallerLeft(caller=caller, reason="over"))
+            case LeaveQueue(reason=reason) | TakeBack(reason=reason) | EndTransfer(reason=reason):
+                self.tell_queue(CallerLeft(caller=caller, reason=reason))
             case _:
                 pass
 
@@ -131,6 +141,8 @@ class House:
                 self.line_ends(caller, agent, TargetFailed(reason="busy"))
             case "answer_only":
                 self.tell(caller, TargetAnswered(sees_context=True))
+            case "caller_hangs_up":
+                self.tell(caller, CallerGone(reason="caller_hangup"))
             case "talk" | "lose" | "lose_and_return":
                 self.tell(caller, TargetAnswered(sees_context=True))
                 self.tell(caller, TargetAccepted())
@@ -193,3 +205,5 @@ def test_nobody_is_forgotten_between_the_queue_and_the_transfer(
     assert all(each.state is TransferState.OVER for each in house.transfers.values())
     busy = (AgentState.OFFERED, AgentState.TALKING)
     assert all(view.state not in busy for view in house.queue.agents())
+    if set(deeds) == {"caller_hangs_up"}:
+        assert all(view.state is AgentState.READY for view in house.queue.agents())

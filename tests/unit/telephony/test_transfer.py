@@ -284,7 +284,7 @@ def test_caller_who_chooses_something_else_while_waiting_is_taken_back():
     back = TakeBack(reason="caller_chose", recovery=Recovery.CALLBACK)
     chose = CallerChose(recovery=Recovery.CALLBACK)
     release = ReleaseTarget(reason="caller_chose")
-    assert Call().queued().then(chose) == [LeaveQueue(), back]
+    assert Call().queued().then(chose) == [LeaveQueue(reason="caller_chose"), back]
     assert Call().ringing().then(chose) == [release, back]
     assert Call().briefing().then(chose) == [StopBrief(), release, back]
     assert Call().lost().then(chose) == [release, BeginWrapUp(target="ada"), back]
@@ -334,7 +334,7 @@ def test_waiting_has_a_limit_whatever_the_queue_does():
     call = Call(TransferOptions(total_s=300.0)).queued()
     assert call.then(TimePassed(), after_s=299.0) == []
     assert call.then(TimePassed(), after_s=1.0) == [
-        LeaveQueue(),
+        LeaveQueue(reason="took_too_long"),
         TakeBack(reason="took_too_long"),
     ]
 
