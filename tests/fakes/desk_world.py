@@ -44,15 +44,26 @@ OPTIONS = DeskOptions(return_steps=(Choice(code="take_payment", label="Take the 
 COLLEAGUE = User(id=UUID(int=8), login="kim", name="Kim Osei", role=Role.AGENT)
 
 
+@dataclass(kw_only=True)
+class Failing:
+    """`failing` makes the next act fail."""
+
+    failing: Exception | None = None
+
+    def _fail(self) -> None:
+        failing, self.failing = self.failing, None
+        if failing is not None:
+            raise failing
+
+
 @dataclass
-class RecordedActions:
-    """DeskActions that remembers; `failing` makes the next one fail."""
+class RecordedActions(Failing):
+    """DeskActions that remembers."""
 
     notes: list[str] = field(default_factory=list[str])
     dispositions: list[str] = field(default_factory=list[str])
     decisions: list[tuple[str, bool]] = field(default_factory=list[tuple[str, bool]])
     earlier: Sequence[EarlierCall] = ()
-    failing: Exception | None = None
 
     async def save_note(self, call_id: UUID, agent_id: str, text: str) -> None:
         self._fail()
@@ -72,14 +83,9 @@ class RecordedActions:
     def targets(self, agent_id: str) -> Sequence[TransferTarget]:
         return [TransferTarget(target="queue:returns", label="Returns team", kind="queue")]
 
-    def _fail(self) -> None:
-        failing, self.failing = self.failing, None
-        if failing is not None:
-            raise failing
-
 
 @dataclass
-class ScriptedFloor:
+class ScriptedFloor(Failing):
     """Supervision of calls that are only said to be."""
 
     live: Sequence[BoardCall] = ()
@@ -88,6 +94,11 @@ class ScriptedFloor:
     joined: list[tuple[UUID, ListenMode]] = field(default_factory=list[tuple[UUID, ListenMode]])
     left: list[UUID] = field(default_factory=list[UUID])
     decisions: list[tuple[str, bool]] = field(default_factory=list[tuple[str, bool]])
+    _decided: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def until_decided(self) -> None:
+        async with asyncio.timeout(15):
+            await self._decided.wait()
 
     def calls(self) -> Sequence[BoardCall]:
         return self.live
@@ -101,6 +112,7 @@ class ScriptedFloor:
     async def listen(
         self, call_id: UUID, supervisor_id: str, leg: AudioLeg, mode: ListenMode
     ) -> None:
+        self._fail()
         self.joined.append((call_id, mode))
 
     async def leave(self, call_id: UUID, supervisor_id: str) -> None:
@@ -109,7 +121,9 @@ class ScriptedFloor:
     async def decide(
         self, call_id: UUID, supervisor_id: str, action_id: str, approved: bool
     ) -> None:
+        self._fail()
         self.decisions.append((action_id, approved))
+        self._decided.set()
 
 
 @dataclass

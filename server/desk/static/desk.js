@@ -72,7 +72,10 @@ const HANDLERS = {
   wrap_up({ wrap_up }) {
     closeDialogs();
     showCall(null, wrap_up);
-    if (wrap_up) announce(`${ended(wrap_up.reason)} Choose how the call ended.`);
+    if (!wrap_up) return;
+    announce(`${ended(wrap_up.reason)} Choose how the call ended.`);
+    // The button that had the focus may be gone with the call.
+    if (document.activeElement === document.body) byId("disposition").querySelector("input").focus();
   },
   approvals({ items }) {
     showApprovalItems(items);

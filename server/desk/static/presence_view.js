@@ -33,7 +33,7 @@ export class PresenceView {
     const { label, tone } = PRESENCE[agent.presence];
     byId("presence").className = `badge ${tone}`;
     setText(byId("presence"), `${label}${this.#suffix(agent)}`);
-    setText(byId("ready-label"), agent.ready_next ? "Go away" : "Go ready");
+    setText(byId("ready-label"), agent.ready_next ? "Set away" : "Set ready");
     byId("ready").classList.toggle("primary", !agent.ready_next);
     byId("away").value = agent.ready_next ? "" : (agent.away_reason ?? "");
     if (byId("away").selectedIndex < 0) byId("away").value = "";

@@ -9,6 +9,7 @@ export class TranscriptView {
   #box = byId("transcript");
   #latest = byId("latest");
   #following = true;
+  #handedOverAtS = Infinity;
 
   constructor() {
     this.#box.addEventListener("scroll", () => {
@@ -22,29 +23,25 @@ export class TranscriptView {
   show(lines, handedOverAtS) {
     // What was said before is not read out line by line; what is said now is.
     this.#box.setAttribute("aria-live", "off");
-    const rows = [];
-    let before = true;
-    for (const line of lines) {
-      if (before && line.at_s > handedOverAtS) {
-        rows.push(element("p", { className: "handed-over" }, "Handed over"));
-        before = false;
-      }
-      rows.push(row(line));
-    }
-    this.#box.replaceChildren(...rows);
+    this.#box.replaceChildren();
+    this.#handedOverAtS = handedOverAtS;
+    for (const line of lines) this.#append(line);
     this.#toEnd();
     requestAnimationFrame(() => this.#box.setAttribute("aria-live", "polite"));
   }
 
   add(line) {
-    this.#box.append(row(line));
+    this.#append(line);
     if (this.#following) this.#toEnd();
     else this.#latest.hidden = false;
   }
 
-  clear() {
-    this.#box.replaceChildren();
-    this.#latest.hidden = true;
+  #append(line) {
+    if (line.at_s > this.#handedOverAtS) {
+      this.#box.append(element("p", { className: "handed-over" }, "Handed over"));
+      this.#handedOverAtS = Infinity;
+    }
+    this.#box.append(row(line));
   }
 
   #atEnd() {
