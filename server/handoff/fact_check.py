@@ -19,7 +19,9 @@ _QUOTED: Final = re.compile(r"[\"“”]([^\"“”]+)[\"“”]")
 _NO_NAMES: Final = frozenset({"i", "i'm", "i've", "i'd", "i'll", "i’m"})
 
 # A negation or a wish before an outcome makes it no claim that it came about.
-_NOT_SO: Final = r"(?:not|never|nothing|without|cannot|\w+n['’]t|unable|failed|unclear|whether)"
+_NOT_SO: Final = (
+    r"(?:not|never|nothing|without|cannot|\w+n['’]t|unable|failed|refused|unclear|whether)"
+)
 _WISH: Final = r"(?:wants?|wanted|wishes|asked|asks|needs?|needed|would like|tried|trying|hoping)"
 _HEDGE: Final = re.compile(rf"\b(?:{_NOT_SO}|{_WISH})\b")
 _DONE: Final = re.compile(
@@ -28,7 +30,7 @@ _DONE: Final = re.compile(
 )
 _VERIFIED: Final = re.compile(r"\b(?:verified|authenticated|identified|proved|proven)\b")
 _CONFIRMED: Final = re.compile(r"\bconfirmed\b")
-_CLAUSE_ENDS: Final = re.compile(r"[;.]|, (?:and|but) ")
+_CLAUSE_ENDS: Final = re.compile(r";|\.(?:\s|$)|, (?:and|but) ")
 _CONNECTORS: Final = r"\W*(?:(?:is|was|of|as|to|now|being|number)\W+)*"
 
 

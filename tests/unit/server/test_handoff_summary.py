@@ -101,3 +101,12 @@ def test_brief_is_short_spells_numbers_and_ends_with_how_to_take_the_call() -> N
     )
     fresh = replace(CONTEXT, task=None, verified=(), slots=())
     assert brief_of(fresh).startswith("A caller: they asked for a person. They are not verified.")
+
+
+def test_refusal_is_told_with_its_reason_whatever_the_reason_says_was_done() -> None:
+    refused = replace(
+        CONTEXT.actions[0], status="refused", detail="change the address (order was cancelled)"
+    )
+    assert templated(replace(CONTEXT, actions=(refused,)))[-1] == (
+        "Refused: change the address (order was cancelled)."
+    )
