@@ -1,14 +1,14 @@
 """`./frontdesk bench`: measures this installation, with real processes and calls."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+
+from server.density_bench import density
+from server.peer import Peer, peer_name, running_peer, variants
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,18 +18,9 @@ if TYPE_CHECKING:
     from loadtest.turns.suite import TurnsOptions
 
 _FOLDER: Final = Path("var/bench")
-_PEER_START_S: Final = 60.0  # a cold start imports Pipecat and its models
 
 bench_app = typer.Typer(help="Measure this installation.", no_args_is_help=True)
-
-
-class Peer(StrEnum):
-    """Which Pipecat bot is called by the same callers."""
-
-    NONE = "none"  # frontdesk alone
-    SHIPPED = "shipped"  # every default
-    TUNED = "tuned"  # as its documentation allows
-    BOTH = "both"
+bench_app.command()(density)
 
 
 @bench_app.callback()
@@ -95,8 +86,8 @@ async def _bench_turns(
 
     console = Console()
     reports = {"frontdesk": await _frontdesk(options, console, websocket=websocket)}
-    for tuned in _variants(peer):
-        name = "Pipecat, tuned" if tuned else "Pipecat, as shipped"
+    for tuned in variants(peer):
+        name = peer_name(tuned=tuned)
         reports[name] = await _pipecat(options, console, name, tuned=tuned)
     if len(reports) > 1:
         console.print(side_by_side(reports))
@@ -104,16 +95,6 @@ async def _bench_turns(
         await write_json(json_file, reports)
     status = verdict(reports["frontdesk"], console)
     return status if gate else 0
-
-
-def _variants(peer: Peer) -> tuple[bool, ...]:
-    """Which bots to call, by whether they are tuned."""
-    return {
-        Peer.NONE: (),
-        Peer.SHIPPED: (False,),
-        Peer.TUNED: (True,),
-        Peer.BOTH: (False, True),
-    }[peer]
 
 
 async def _frontdesk(
@@ -144,20 +125,5 @@ async def _pipecat(
     if options.recordings is not None:
         folder = options.recordings / ("pipecat-tuned" if tuned else "pipecat")
         options = replace(options, recordings=folder)
-    async with _running_pipecat(tuned=tuned) as url:
-        return await bench_turns(replace(options, target=url), console)
-
-
-@asynccontextmanager
-async def _running_pipecat(*, tuned: bool) -> AsyncGenerator[str, None]:
-    """A Pipecat bot as a process of its own; its WebSocket."""
-    from server.demo_shop import first_line, start_child, stop_child
-
-    log = _FOLDER.absolute() / "pipecat.log"
-    command = ("-m", "loadtest.peer.pipecat_bot", *(("--tuned",) if tuned else ()))
-    process = await start_child(command, log=log, environment={})
-    try:
-        ready = await first_line(process, timeout_s=_PEER_START_S, what="the Pipecat bot", log=log)
-        yield str(ready["url"])
-    finally:
-        await stop_child(process)
+    async with running_peer(_FOLDER, tuned=tuned) as peer:
+        return await bench_turns(replace(options, target=peer.url), console)
