@@ -39,7 +39,7 @@ from telephony.sip.outputs import (
 from telephony.sip.refer_client import SentRefers
 from telephony.sip.refer_server import ReceivedRefers
 from telephony.sip.renegotiation import Renegotiation
-from telephony.sip.screening import ALLOW_FIELD, CAPABILITIES, SDP_TYPE
+from telephony.sip.screening import ALLOW_FIELD, CAPABILITIES, SDP_TYPE, SUPPORTED_FIELD
 from telephony.sip.sdp import SessionDescription
 from telephony.sip.transaction_layer import ClientTransaction, ServerTransaction
 
@@ -267,7 +267,8 @@ class Call(ABC):
     ) -> None:
         routes = transaction.request.headers.get_all("Record-Route")  # §12.1.1
         fields = [*(("Record-Route", route) for route in routes)]
-        fields += [("Contact", self.dialog.contact), ALLOW_FIELD, ("Content-Type", SDP_TYPE)]
+        fields += [("Contact", self.dialog.contact), ALLOW_FIELD, SUPPORTED_FIELD]
+        fields.append(("Content-Type", SDP_TYPE))
         repeat = self._line.layer.respond(
             transaction,
             200,

@@ -19,7 +19,7 @@ from telephony.sip.headers import NameAddress
 from telephony.sip.message import Response
 from telephony.sip.negotiation import Negotiation
 from telephony.sip.outputs import Address, CallRinging
-from telephony.sip.screening import ALLOW_FIELD, SDP_TYPE
+from telephony.sip.screening import ALLOW_FIELD, SDP_TYPE, SUPPORTED_FIELD
 from telephony.sip.sdp import SessionDescription
 from telephony.sip.transaction import TIMEOUT_S
 from telephony.sip.transaction_layer import ClientTransaction, make_cancel
@@ -65,7 +65,7 @@ class PlacedCall(Call):
         session_id = str(crc32(line.id.local_tag.encode()))
         self._negotiation = Negotiation(dial.media_host, dial.media_port, session_id)
         self._offer: SessionDescription = self._negotiation.offer()
-        fields = [("Contact", self.dialog.contact), ALLOW_FIELD, *dial.fields]
+        fields = [("Contact", self.dialog.contact), ALLOW_FIELD, SUPPORTED_FIELD, *dial.fields]
         fields.append(("Content-Type", SDP_TYPE))
         self._give_up_s: float | None = now_s + RINGING_S
         self._is_heard = False  # a response came, so that CANCEL may be sent

@@ -15,12 +15,13 @@ SDP_TYPE: Final = "application/sdp"
 SUPPORTED: Final = frozenset({"replaces"})  # option tags a peer may require
 
 ALLOW_FIELD: Final = ("Allow", ", ".join(ALLOW))
+SUPPORTED_FIELD: Final = ("Supported", ", ".join(SUPPORTED))
 CAPABILITIES: Final = (  # what an answer to OPTIONS says (§11.2)
     ALLOW_FIELD,
     ("Accept", SDP_TYPE),
     ("Accept-Encoding", "identity"),
     ("Accept-Language", "en"),
-    ("Supported", ", ".join(SUPPORTED)),
+    SUPPORTED_FIELD,
 )
 
 _SCHEMES: Final = ("sip", "sips", "tel")
