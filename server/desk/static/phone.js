@@ -163,7 +163,7 @@ function showCaption({ who, text, final }) {
 }
 
 function newLine(who) {
-  const line = document.createElement("li");
+  const line = document.createElement("p");
   line.className = line.dataset.who = who;
   const name = document.createElement("span");
   name.className = "who";
