@@ -53,11 +53,9 @@ async function call() {
   clearProblem();
   at("captions").replaceChildren();
   at("empty").hidden = false;
-  phone = new Softphone({ iceServers: await iceServers() });
-  phone.addEventListener("state", ({ detail }) => showState(detail));
-  phone.addEventListener("caption", ({ detail }) => showCaption(detail));
-  phone.addEventListener("failure", ({ detail }) => showProblem(detail));
-  phone.addEventListener("devices", showDevices);
+  phone ??= softphone(await iceServers());
+  phone.mute(false);
+  showMuted(false);
   try {
     await phone.connect("/v1/phone/offer", { microphoneId: at("microphone").value });
     if (at("speaker").value) await phone.setSpeaker(at("speaker").value);
@@ -65,6 +63,15 @@ async function call() {
   } catch {
     // Told by the failure event.
   }
+}
+
+function softphone(iceServers) {
+  const made = new Softphone({ iceServers });
+  made.addEventListener("state", ({ detail }) => showState(detail));
+  made.addEventListener("caption", ({ detail }) => showCaption(detail));
+  made.addEventListener("failure", ({ detail }) => showProblem(detail));
+  made.addEventListener("devices", showDevices);
+  return made;
 }
 
 // Without them a call may still find its way, and the server's silence shows at the offer.
@@ -89,7 +96,6 @@ function showState({ state, reason }) {
   at("call").lastElementChild.textContent = state === "ended" ? "Call again" : "Call";
   at("hang-up").hidden = !inCall;
   at("mute").hidden = at("live").hidden = !talking;
-  if (state === "asking") showMuted(false);
   if (state === "connected" && clock === null) startClock();
   if (state === "ended") stopClock();
   keepFocus(hadFocus);

@@ -52,6 +52,7 @@ export class Softphone extends EventTarget {
   #levels = null;
   #timers = new Set();
   #request = null;
+  #stopWaiting = () => {}; // for the connection: the call ended first
 
   // iceServers: as RTCPeerConnection takes them.
   // processing: echo cancellation, noise suppression and gain control; off only for measurements.
@@ -79,7 +80,7 @@ export class Softphone extends EventTarget {
   }
 
   // Call. `body` is sent beside the offer, `headers` with it. Resolves when the far end can be
-  // heard; rejects with a CallFailure, which was also told as an event.
+  // heard, or the call was ended before; rejects with a CallFailure, which was also told as an event.
   async connect(offerUrl, { microphoneId = "", body = {}, headers = {} } = {}) {
     if (this.inCall) throw new Error("a call is going on");
     this.#callId = null;
@@ -191,10 +192,11 @@ export class Softphone extends EventTarget {
 
   #connected(peer) {
     return new Promise((resolve, reject) => {
+      this.#stopWaiting = resolve;
       const late = this.#after(CONNECTING_MS, () => reject(new CallFailure("no_route")));
       let recovering = null;
       peer.addEventListener("connectionstatechange", () => {
-        if (this.#peer !== peer) return resolve();
+        if (this.#peer !== peer) return;
         clearTimeout(recovering);
         switch (peer.connectionState) {
           case "connected":
@@ -275,6 +277,7 @@ export class Softphone extends EventTarget {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     this.#request?.abort();
+    this.#stopWaiting();
     stopTracks(this.#microphone);
     this.#speaker.srcObject = null;
     this.#levels?.close();
@@ -360,8 +363,7 @@ const MICROPHONE_FAILURES = {
 function gathered(peer) {
   return new Promise((resolve) => {
     const done = () => {
-      if (peer.iceGatheringState !== "complete") return;
-      resolve();
+      if (peer.iceGatheringState === "complete") resolve();
     };
     peer.addEventListener("icegatheringstatechange", done);
     setTimeout(resolve, GATHERING_MS);
