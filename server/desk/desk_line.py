@@ -8,7 +8,7 @@ too, as long as nobody has released the line.
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
@@ -34,6 +34,7 @@ from server.desk.protocol import (
     TranscriptTold,
 )
 from server.desk.timers import Timer, Timers
+from server.handoff.phone_line import refusal
 from server.handoff.ports import HoldChanged, LineEvent, LinePressedKey, MuteChanged, Offer
 from telephony.leg import LegGoneError, LegRefusedError, OutgoingLeg
 from telephony.transfer_events import (
@@ -46,8 +47,6 @@ from telephony.transfer_events import (
 )
 from voice.events import KeyPressed, LegEvent
 from voice.ports import AudioLeg
-
-_BUSY: Final = {486: "busy", 600: "busy", 480: "no_answer", 408: "no_answer", 487: "no_answer"}
 
 
 class LineOwner(Protocol):
@@ -217,7 +216,7 @@ class DeskLine:
                 await leg.hang_up("released")
             await leg.answered()
         except LegRefusedError as refused:
-            reason = _BUSY.get(refused.status, str(refused.status))
+            reason = refusal(refused.status)
             self._close(TargetFailed(reason=reason), reason)
         except LegGoneError:
             self._close(TargetFailed(reason="unreachable"), "unreachable")

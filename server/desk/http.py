@@ -1,7 +1,6 @@
 """The doors of the desk and the board: pages, WebSockets, audio, and what is looked up.
 
 GET  /desk, /supervisor             the pages; who is not signed in is sent to sign in first
-GET  /desk/static/…                 what they are made of
 WS   /desk/ws, /supervisor/ws       server/desk/protocol.py, server/desk/board.py
 POST /v1/desk/rtc                   SDP offer of the agent's browser → SDP answer
 POST /v1/supervisor/rtc             the same for a supervisor who listens
@@ -14,15 +13,12 @@ import logging
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, TypeAlias
 from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, HTTPException, Response, WebSocket
-from fastapi.responses import FileResponse, RedirectResponse
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import RedirectResponse
 
 from server.accounts.access import FORBIDDEN, UNAUTHORISED
 from server.accounts.rights import Right
@@ -41,26 +37,11 @@ from server.desk.protocol import (
     parse_from_desk,
 )
 from server.desk.supervisor import Boards, BoardWorld
+from server.pages import page
 from server.records.errors import RecordsUnavailableError
 from telephony.leg import LegGoneError
 
 log = logging.getLogger(__name__)
-
-STATIC: Final = Path(str(files("server.desk"))) / "static"
-
-# Only what comes from here runs, shows or is connected to; nobody frames the pages.
-_PAGE_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-        " connect-src 'self'; media-src 'self' blob:; base-uri 'none'; form-action 'self';"
-        " frame-ancestors 'none'"
-    ),
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
-}
-
 
 Visitor: TypeAlias = Callable[..., Awaitable[User | None]]
 """A FastAPI dependency, also callable on a connection: accounts.access.Access.visitor."""
@@ -83,14 +64,13 @@ def desk_router(doors: DeskDoors) -> APIRouter:
     router.include_router(_pages(doors))
     router.include_router(_agent_doors(doors))
     router.include_router(_supervisor_doors(doors))
-    router.mount("/desk/static", StaticFiles(directory=STATIC), name="desk-static")
     return router
 
 
 def _pages(doors: DeskDoors) -> APIRouter:
     router = APIRouter()
 
-    def page(path: str, file: str, right: Right) -> None:
+    def door(path: str, file: str, right: Right) -> None:
         @router.get(path, include_in_schema=False)
         async def show(  # pyright: ignore[reportUnusedFunction]
             visitor: Annotated[User | None, Depends(doors.visitor)],
@@ -99,10 +79,10 @@ def _pages(doors: DeskDoors) -> APIRouter:
                 return RedirectResponse(f"{doors.sign_in_path}?next={quote(path)}", 303)
             if not visitor.may(right):
                 raise HTTPException(403, "your role does not open this page")
-            return FileResponse(STATIC / file, headers=_PAGE_HEADERS)
+            return page(file)
 
-    page("/desk", "desk.html", Right.TAKE_CALLS)
-    page("/supervisor", "supervisor.html", Right.SUPERVISE)
+    door("/desk", "desk.html", Right.TAKE_CALLS)
+    door("/supervisor", "supervisor.html", Right.SUPERVISE)
     return router
 
 

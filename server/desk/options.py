@@ -28,4 +28,5 @@ class DeskOptions:
     reconnect_s: float = 10.0  # in talk, unless the line is released before
     ringing_reconnect_s: float = 4.0  # before that: the caller could have somebody else
     audio_wait_s: float = 8.0  # from Answer to audio: ICE finds a way within a few seconds or never
+    stay_ready_s: float = 60.0  # without a page; then they are away, and say when they are back
     wrap_up_s: float = 60.0  # then a wrap-up is overdue, or done where a disposition is chosen

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
-NOT_READY_YET: Final = "not_ready_yet"  # why an agent is away who has only just signed in
+# Reasons to be away that nobody chose; the page has words for them.
+NOT_READY_YET: Final = "not_ready_yet"  # they have only just signed in
+WINDOW_CLOSED: Final = "window_closed"  # their page was gone for long
 
 
 class Presence(StrEnum):

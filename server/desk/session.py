@@ -18,7 +18,7 @@ from server.desk.desk_line import DeskLine, LineWorld
 from server.desk.errors import RefusedError
 from server.desk.phases import LineCommand
 from server.desk.ports import Channel, DeskActions
-from server.desk.presence import AgentDirectory, Engagement, Presence, Reach
+from server.desk.presence import WINDOW_CLOSED, AgentDirectory, Engagement, Presence, Reach
 from server.desk.protocol import (
     AgentView,
     ApprovalsTold,
@@ -84,6 +84,7 @@ class DeskSession:
         self._line: DeskLine | None = None
         self._wrap_up: WrapUp | None = None
         self._overdue: Timer | None = None
+        self._left: Timer | None = None
         self._saving = asyncio.Lock()  # notes reach the records in the order they were written
 
     # --- the page ---
@@ -94,6 +95,8 @@ class DeskSession:
 
     def connect(self, channel: Channel) -> None:
         """A page shows this desk from now on; one that did before is told so and closed."""
+        if self._left is not None:
+            self._left.cancel()
         before, self._channel = self._channel, channel
         if before is not None:
             before.send(Replaced())
@@ -109,8 +112,14 @@ class DeskSession:
             return
         self._channel = None
         self._directory.desk_connected(self.agent_id, False)
+        self._left = self._timers.call_later(self._options.stay_ready_s, self._gone_for_long)
         if self._line is not None:
             self._line.desk_left()
+
+    def _gone_for_long(self) -> None:
+        """Whoever opens their desk the next morning says themselves when they are ready."""
+        if self._directory.get(self.agent_id).reach is Reach.DESK:
+            self._directory.choose_away(self.agent_id, WINDOW_CLOSED)
 
     def tell(self, message: BaseModel) -> None:
         if self._channel is not None:

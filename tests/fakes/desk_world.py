@@ -23,6 +23,7 @@ from server.desk.ports import OpenRtc, RtcLeg
 from server.desk.protocol import Choice, EarlierCall, TransferTarget
 from server.handoff.context import HandOffContext
 from server.handoff.ports import HoldChanged, LineEvent, Offer
+from server.pages import mount_assets
 from server.web import serving
 from telephony.leg import CallerInfo
 from telephony.transfer_events import CallReturned, TargetAccepted, TargetAnswered, TargetGone
@@ -205,6 +206,7 @@ async def desk_world(
         return signed_in["user"]
 
     app = FastAPI()
+    mount_assets(app)
     doors = DeskDoors(desk=desk, supervision=floor, open_rtc=loopback_rtc(), visitor=visitor)
     app.include_router(desk_router(doors))
     coordinator = ScriptedCoordinator(desk)

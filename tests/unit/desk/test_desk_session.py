@@ -68,6 +68,19 @@ def test_presence_follows_the_call(agent: DeskAgent):
     assert agent.presences == ["away", "ready", "ringing", "talking", "wrap_up", "ready"]
 
 
+def test_agent_who_reloads_is_still_ready_and_one_who_went_home_is_not(agent: DeskAgent):
+    agent.sign_in()
+    agent.leave()
+    agent.timers.advance(agent.options.stay_ready_s - 1)
+    agent.come_back()
+    agent.timers.advance(2)
+    assert agent.presences[-1] == "ready"
+    agent.leave()
+    agent.timers.advance(agent.options.stay_ready_s)
+    agent.come_back()
+    assert agent.presences[-1] == "away"
+
+
 def test_agent_who_is_not_free_is_offered_nobody(agent: DeskAgent):
     agent.session.connect(agent.page)
     with pytest.raises(LookupError, match="away"):
