@@ -5,7 +5,7 @@ an outcome or a verification that the record does not hold is not shown, whoever
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from server.handoff.context import ActionFact, HandOffContext
@@ -34,41 +34,43 @@ _CLAUSE_ENDS: Final = re.compile(r";|\.(?:\s|$)|, (?:and|but) ")
 _CONNECTORS: Final = r"\W*(?:(?:is|was|of|as|to|now|being|number)\W+)*"
 
 
-def faults(sentence: str, context: HandOffContext) -> tuple[str, ...]:
-    """What the record does not bear out in this sentence, for the log; empty: it may be shown."""
-    checks: tuple[Callable[[str, HandOffContext], Iterator[str]], ...] = (
-        _unknown_numbers,
-        _unknown_names,
-        _unknown_quotations,
-        _other_values,
-        _unfounded_outcomes,
-        _unfounded_proofs,
-    )
-    return tuple(fault for check in checks for fault in check(sentence, context))
+class FactCheck:
+    """Holds sentences against the record of one call."""
 
+    def __init__(self, context: HandOffContext) -> None:
+        self._context = context
+        text = _record_of(context)
+        words = _words_of(text)
+        self._words = frozenset(words) | _NO_NAMES
+        self._text = " ".join(words)
+        self._numbers = frozenset(_numbers_in(text))
 
-# --- values ---------------------------------------------------------------------------------------
+    def faults(self, sentence: str) -> tuple[str, ...]:
+        """What the record does not bear out, for the log; empty: the sentence may be shown."""
+        return (
+            *self._unknown_numbers(sentence),
+            *self._unknown_names(sentence),
+            *self._unknown_quotations(sentence),
+            *_other_values(sentence, self._context),
+            *_unfounded_outcomes(sentence, self._context),
+            *_unfounded_proofs(sentence, self._context),
+        )
 
+    def _unknown_numbers(self, sentence: str) -> Iterator[str]:
+        found = _numbers_in(sentence)
+        yield from (f"number {each}" for each in found if each not in self._numbers)
 
-def _unknown_numbers(sentence: str, context: HandOffContext) -> Iterator[str]:
-    known = set(_numbers_in(_record_of(context)))
-    yield from (f"number {each}" for each in _numbers_in(sentence) if each not in known)
+    def _unknown_names(self, sentence: str) -> Iterator[str]:
+        for clause in re.split(r"(?<=[.!?:])\s+", sentence):
+            words = [each.group() for each in _WORD.finditer(clause)]
+            for word in words[1:]:
+                if word[0].isupper() and word.lower() not in self._words:
+                    yield f"name {word}"
 
-
-def _unknown_names(sentence: str, context: HandOffContext) -> Iterator[str]:
-    known = set(_words_of(_record_of(context))) | _NO_NAMES
-    for clause in re.split(r"(?<=[.!?:])\s+", sentence):
-        words = [each.group() for each in _WORD.finditer(clause)]
-        for word in words[1:]:
-            if word[0].isupper() and word.lower() not in known:
-                yield f"name {word}"
-
-
-def _unknown_quotations(sentence: str, context: HandOffContext) -> Iterator[str]:
-    record = " ".join(_words_of(_record_of(context)))
-    for quoted in _QUOTED.findall(sentence):
-        if " ".join(_words_of(quoted)) not in record:
-            yield f"quotation {quoted!r}"
+    def _unknown_quotations(self, sentence: str) -> Iterator[str]:
+        for quoted in _QUOTED.findall(sentence):
+            if " ".join(_words_of(quoted)) not in self._text:
+                yield f"quotation {quoted!r}"
 
 
 def _other_values(sentence: str, context: HandOffContext) -> Iterator[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final, Protocol
 
 from server.handoff.context import ActionFact, HandOffContext, SlotFact
-from server.handoff.fact_check import faults
+from server.handoff.fact_check import FactCheck
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +40,10 @@ class TemplatedSummariser:
 
 def checked(sentences: Iterable[str], context: HandOffContext) -> tuple[str, ...]:
     """Those of the sentences that the record bears out, the first three."""
+    check = FactCheck(context)
     kept: list[str] = []
     for sentence in sentences:
-        if wrong := faults(sentence, context):
+        if wrong := check.faults(sentence):
             log.info(
                 "a sentence of a summary was left out",
                 extra={"faults": len(wrong), "pii_sentence": sentence, "pii_faults": wrong},

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from server.handoff.brief import ACCEPT, brief_of
 from server.handoff.context import ActionFact, HandOffContext, Line, SlotFact
-from server.handoff.fact_check import faults
+from server.handoff.fact_check import FactCheck
 from server.handoff.summary import checked, templated
 from tests.fakes.handoff_contexts import handoff_context
 
@@ -54,7 +54,7 @@ def test_template_always_says_what_the_caller_wants_and_nothing_unfounded(
     summary = templated(context)
     assert summary[0].startswith("The caller ")
     assert len(summary) <= 3
-    assert all(faults(sentence, context) == () for sentence in summary)
+    assert all(FactCheck(context).faults(sentence) == () for sentence in summary)
     json.dumps(context.as_json())
 
 
@@ -68,7 +68,7 @@ def test_number_that_nobody_said_is_never_shown(context: HandOffContext, number:
 @settings(max_examples=200, deadline=None)
 @given(_contexts, st.text(max_size=80))
 def test_any_sentence_can_be_judged(context: HandOffContext, sentence: str) -> None:
-    assert isinstance(faults(sentence, context), tuple)
+    assert isinstance(FactCheck(context).faults(sentence), tuple)
 
 
 @settings(max_examples=50, deadline=None)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from server.handoff.brief import brief_of
-from server.handoff.fact_check import faults
+from server.handoff.fact_check import FactCheck
 from server.handoff.summary import TemplatedSummariser, checked, templated
 from tests.fakes.handoff_contexts import handoff_context
 
@@ -26,7 +26,7 @@ CONTEXT = handoff_context()
     ],
 )
 def test_sentence_that_the_record_bears_out_is_kept(sentence: str) -> None:
-    assert faults(sentence, CONTEXT) == ()
+    assert FactCheck(CONTEXT).faults(sentence) == ()
 
 
 @pytest.mark.parametrize(
@@ -43,20 +43,20 @@ def test_sentence_that_the_record_bears_out_is_kept(sentence: str) -> None:
     ],
 )
 def test_sentence_that_says_more_than_the_record_is_left_out(sentence: str, fault: str) -> None:
-    assert fault in " ".join(faults(sentence, CONTEXT))
+    assert fault in " ".join(FactCheck(CONTEXT).faults(sentence))
     assert checked((sentence,), CONTEXT) == ()
 
 
 def test_verification_is_claimed_only_when_there_was_one() -> None:
     stranger = replace(CONTEXT, verified=())
-    assert faults("The caller was verified.", stranger)
-    assert not faults("The caller was not verified.", stranger)
+    assert FactCheck(stranger).faults("The caller was verified.")
+    assert not FactCheck(stranger).faults("The caller was not verified.")
 
 
 def test_outcome_may_be_claimed_once_the_back_end_said_so() -> None:
     done = replace(CONTEXT, actions=(replace(CONTEXT.actions[0], status="succeeded"),))
-    assert not faults("The address was changed to 42 Oak Street.", done)
-    assert faults("The address was changed.", replace(CONTEXT, actions=()))
+    assert not FactCheck(done).faults("The address was changed to 42 Oak Street.")
+    assert FactCheck(replace(CONTEXT, actions=())).faults("The address was changed.")
 
 
 def test_success_of_one_action_is_no_success_of_another() -> None:
@@ -67,8 +67,8 @@ def test_success_of_one_action_is_no_success_of_another() -> None:
         detail="have the caller called back",
     )
     both = replace(CONTEXT, actions=(CONTEXT.actions[0], called_back))
-    assert faults("The address on the order was changed.", both)
-    assert not faults("A call back was arranged for the caller.", both)
+    assert FactCheck(both).faults("The address on the order was changed.")
+    assert not FactCheck(both).faults("A call back was arranged for the caller.")
 
 
 async def test_template_tells_the_wish_the_facts_and_the_deeds() -> None:
