@@ -43,14 +43,14 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _site(url: str) -> str:
-    """`url` when it is a site's alone, without a path.
+def _web_address(url: str) -> str:
+    """`url`, of which a path may be added to, without the slash at its end.
 
     Raises:
-        ValueError: it is not.
+        ValueError: it is no such URL.
     """
     parts = urlsplit(url)
-    plain = not (parts.path.strip("/") or parts.username or parts.query or parts.fragment)
+    plain = not (parts.username or parts.query or parts.fragment)
     # Reading a port that is none raises ValueError.
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.port == 0:
         plain = False
@@ -108,14 +108,7 @@ class StreamsConfig(_Section):
             if others.data.get("auth_token") is not None:
                 raise ValueError("auth_token needs it: set it to the URL that carriers are given")
             return None
-        parts = urlsplit(url)
-        plain = not (parts.username or parts.query or parts.fragment)
-        # Reading a port that is none raises ValueError.
-        if parts.scheme not in ("https", "http") or not parts.hostname or parts.port == 0:
-            plain = False
-        if not plain:
-            raise ValueError("it must look like https://desk.example.com")
-        return url.rstrip("/")
+        return _web_address(url)
 
 
 class HttpConfig(_Section):
@@ -129,7 +122,9 @@ class HttpConfig(_Section):
     @field_validator("public_url")
     @classmethod
     def _names_a_site(cls, url: str | None) -> str | None:
-        return None if url is None else _site(url)
+        if url is not None and urlsplit(url).path.strip("/"):
+            raise ValueError("it must look like https://desk.example.com, without a path")
+        return None if url is None else _web_address(url)
 
 
 class AccountsConfig(_Section):
