@@ -1,5 +1,6 @@
 """`./frontdesk users` and `./frontdesk audit`, as an operator types them."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from actions.database import Database
+from server.postgres import EmbeddedPostgres
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 PASSWORD = "correct horse battery"
@@ -62,6 +64,21 @@ async def test_users_are_made_listed_changed_and_shut(frontdesk: Run, database_u
     await database.close()
     broken = frontdesk("audit", "verify")
     assert (broken.returncode, broken.stderr) == (1, "frontdesk: the audit is broken at entry 2\n")
+
+
+async def test_the_embedded_database_is_used_whether_a_server_has_it_up_or_not(
+    frontdesk: Run, tmp_path: Path
+) -> None:
+    embedded = {"DATABASE_URL": "", "FRONTDESK_DATA_DIR": str(tmp_path / "var")}
+    made = frontdesk("users", "add", "ann", "--role", "admin", given=PASSWORD, **embedded)
+    assert made.returncode == 0, made.stderr
+    server = EmbeddedPostgres(tmp_path / "var" / "postgres")
+    await server.start()
+    try:
+        listed = await asyncio.to_thread(frontdesk, "users", "list", **embedded)
+    finally:
+        await server.stop()
+    assert "ann" in listed.stdout, listed.stderr
 
 
 @pytest.mark.parametrize(

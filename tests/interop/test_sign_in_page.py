@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
@@ -49,7 +49,8 @@ async def visit(
 
 
 async def check_accessible(page: Page) -> None:
-    violations: list[Any] = (await Axe().run(page)).response["violations"]
+    response = cast(dict[str, Any], (await Axe().run(page)).response)
+    violations = response["violations"]
     assert not violations, json.dumps(violations, indent=1)[:2000]
 
 
