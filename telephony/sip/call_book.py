@@ -6,9 +6,11 @@ from dataclasses import replace
 from telephony.sip.call import Call
 from telephony.sip.call_state import CallState
 from telephony.sip.deadlines import Deadlines
+from telephony.sip.errors import DialogError
 from telephony.sip.message import Request
 from telephony.sip.outputs import DialogId
 from telephony.sip.received_call import ReceivedCall
+from telephony.sip.replaces import Replaces
 from telephony.sip.transaction_layer import ServerTransaction
 
 
@@ -45,6 +47,22 @@ class CallBook:
         """By the dialog it stands on now."""
         call = self._calls.get(dialog_id) or self._calls.get(replace(dialog_id, remote_tag=""))
         return call if call is not None and call.dialog.id == dialog_id else None
+
+    def replaced_by(self, replaces: Replaces) -> DialogId:
+        """The call that an INVITE wants to replace (RFC 3891 §3).
+
+        Raises:
+            DialogError: it must not: 481 unless it is ours and up, 603 when it is ending, 486 when
+                only a call that is not up was meant.
+        """
+        call = self.of_dialog(replaces.dialog_id)
+        if call is None or call.state in (CallState.OFFERED, CallState.CALLING):
+            raise DialogError("no such call", status=481)
+        if call.state not in (CallState.ACCEPTED, CallState.CONFIRMED):
+            raise DialogError("the call is over", status=603)
+        if replaces.early_only:
+            raise DialogError("the call is answered", status=486)
+        return call.id
 
     def update(self, call: Call) -> None:
         """Move the call's deadline, and forget the call when it is over."""

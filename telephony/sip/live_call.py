@@ -105,7 +105,8 @@ class LiveCall:
         Cancelling the wait does not stop the renegotiation; another waits for it.
 
         Raises:
-            LegGoneError: the call ended first, or is not up.
+            LegGoneError: the call ended first.
+            LocalProtocolError: it was not answered yet.
             RequestRefusedError: the far end refused; everything stays as it was.
         """
         while self._renegotiation is not None:
@@ -134,15 +135,20 @@ class LiveCall:
         """Ask the far end to call `target`, in the place of the call `replaces` if there is one.
 
         Raises:
-            LegGoneError: the call is not up.
+            LegGoneError: the call has ended.
+            LocalProtocolError: it was not answered yet.
             MalformedValueError: the target is no URI.
         """
         self._check_up()
         refer_to = make_refer_to(parse_uri(target), replaces=replaces, user_to_user=user_to_user)
         self._referral_count += 1
-        number, referral = self._referral_count, Referral()
-        self._referrals[number] = referral
-        self._control.obey(self._dialog_id, SendRefer(referral=number, refer_to=refer_to))
+        number = self._referral_count
+        referral = self._referrals[number] = Referral()
+        try:
+            self._control.obey(self._dialog_id, SendRefer(referral=number, refer_to=refer_to))
+        except BaseException:
+            del self._referrals[number]
+            raise
         return referral
 
     async def hang_up(self) -> None:

@@ -5,13 +5,14 @@ must be escaped: "%3B" for the semicolons of a Replaces, "%40" for the at-sign o
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 from urllib.parse import quote, unquote
 
 from telephony.sip.errors import MalformedValueError
 from telephony.sip.headers import NameAddress
 from telephony.sip.replaces import Replaces, parse_replaces
-from telephony.sip.uri import Uri, parse_uri
+from telephony.sip.uri import Uri
 from telephony.sip.user_to_user import FIELD as USER_TO_USER
 from telephony.sip.user_to_user import UserToUser
 
@@ -29,7 +30,7 @@ def make_refer_to(
         fields.append((USER_TO_USER, str(user_to_user)))
     extra = "&".join(f"{name}={quote(value, safe=_PLAIN)}" for name, value in fields)
     headers = "&".join(part for part in (target.headers, extra) if part)
-    return f"<{parse_uri(_without_headers(target))}{'?' if headers else ''}{headers}>"
+    return f"<{replace(target, headers=headers)}>"
 
 
 def header_fields(refer_to: NameAddress) -> Iterable[tuple[str, str]]:
@@ -64,8 +65,4 @@ def target_of(refer_to: NameAddress) -> Uri:
     method = refer_to.uri.parameters.get("method")
     if method is not None and method.upper() != "INVITE":
         raise MalformedValueError(f"cannot be asked to send {method[:20]}")
-    return parse_uri(_without_headers(refer_to.uri))
-
-
-def _without_headers(uri: Uri) -> str:
-    return str(uri).partition("?")[0] if uri.headers else str(uri)
+    return replace(refer_to.uri, headers="")

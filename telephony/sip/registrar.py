@@ -104,20 +104,24 @@ class Registrar:
         Raises:
             MalformedValueError: it must be refused with the error's status.
         """
-        if self._is_barred(source[0], now_s):
+        host = source[0]
+        if self._is_barred(host, now_s):
             return Answer(status=403)
         given = self._credentials(request)
         if given is None:
-            return self._challenge(now_s)
-        user = request.to.uri.user_text
+            return self._challenge(host, now_s)
+        if not self._is_nonce(given.get("nonce", ""), host, now_s):
+            return self._challenge(host, now_s, stale=True)
         if not self._is_right(given, request.method):
-            self._note_failure(source[0], now_s)
-            return self._challenge(now_s)
-        if not self._is_fresh(given, now_s):
-            return self._challenge(now_s, stale=True)
-        if given.get("username") != user:
-            self._note_failure(source[0], now_s)
+            self._note_failure(host, now_s)
+            return self._challenge(host, now_s)
+        if not self._is_next(given):
+            return self._challenge(host, now_s, stale=True)
+        user = request.to.uri.user_text
+        if given["username"] != user:
+            self._note_failure(host, now_s)
             return Answer(status=403)
+        self._forget_old_nonces(now_s)
         return self._register(user, request, source, now_s)
 
     # --- who may --------------------------------------------------------------------------------
@@ -137,27 +141,27 @@ class Registrar:
         # Compared for unknown users too, so that the time it takes tells nothing.
         ha1 = self._secrets(given["username"], algorithm)
         expected = digest_response(given, ha1 or self._token(), method)
-        same = hmac.compare_digest(expected.encode(), given["response"].lower().encode())
+        same = hmac.compare_digest(_octets(expected), _octets(given["response"].lower()))
         return same and ha1 is not None and given["qop"] == "auth"
 
-    def _is_fresh(self, given: dict[str, str], now_s: float) -> bool:
-        nonce = given["nonce"]
-        if not self._is_nonce(nonce, now_s):
-            return False
+    def _is_next(self, given: dict[str, str]) -> bool:
+        """Whether this nonce was not used with such a count before (RFC 7616 §3.4.5)."""
         try:
             count = int(given["nc"], 16)
         except ValueError:
             return False
-        if count <= self._counts.get(nonce, 0):
+        if count <= self._counts.get(given["nonce"], 0):
             return False
-        for known in [known for known in self._counts if not self._is_nonce(known, now_s)]:
-            del self._counts[known]
-        self._counts[nonce] = count
+        self._counts[given["nonce"]] = count
         return True
 
-    def _challenge(self, now_s: float, *, stale: bool = False) -> Answer:
+    def _forget_old_nonces(self, now_s: float) -> None:
+        for nonce in [nonce for nonce in self._counts if now_s - _made_s(nonce) > NONCE_S]:
+            del self._counts[nonce]
+
+    def _challenge(self, host: str, now_s: float, *, stale: bool = False) -> Answer:
         head = f"{now_s:.3f}.{self._token()}"
-        nonce = f"{head}.{self._sealed(head)}"
+        nonce = f"{head}.{self._sealed(head, host)}"
         rest = f'nonce="{nonce}", qop="auth"{", stale=true" if stale else ""}'
         return Answer(
             status=401,
@@ -167,14 +171,15 @@ class Registrar:
             ),
         )
 
-    def _is_nonce(self, nonce: str, now_s: float) -> bool:
+    def _is_nonce(self, nonce: str, host: str, now_s: float) -> bool:
         head, _, seal = nonce.rpartition(".")
-        if not hmac.compare_digest(seal.encode(), self._sealed(head).encode()):
+        if not hmac.compare_digest(_octets(seal), _octets(self._sealed(head, host))):
             return False
-        return now_s - float(head.rpartition(".")[0]) <= NONCE_S
+        return now_s - _made_s(nonce) <= NONCE_S
 
-    def _sealed(self, head: str) -> str:
-        return hmac.new(self._seal, head.encode("utf-8", "replace"), sha256).hexdigest()[:32]
+    def _sealed(self, head: str, host: str) -> str:
+        """The host is sealed in: nobody's failures can be blamed on somebody else's address."""
+        return hmac.new(self._seal, _octets(f"{head}@{host}"), sha256).hexdigest()[:32]
 
     def _is_barred(self, host: str, now_s: float) -> bool:
         count, since_s = self._failures.get(host, (0, now_s))
@@ -230,3 +235,12 @@ def _expires_s(contact: NameAddress, default_s: int) -> int:
 
 def _contact_field(binding: Binding, now_s: float) -> tuple[str, str]:
     return "Contact", f"<{binding.contact}>;expires={round(binding.expires_s - now_s)}"
+
+
+def _made_s(nonce: str) -> float:
+    """When a nonce of ours was made."""
+    return float(nonce.rpartition(".")[0].rpartition(".")[0])
+
+
+def _octets(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

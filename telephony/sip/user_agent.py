@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 
 from telephony.sip.call_book import CallBook
 from telephony.sip.call_line import CallLine
-from telephony.sip.call_state import CallState
 from telephony.sip.commands import CallCommand
 from telephony.sip.dialog import Dialog
 from telephony.sip.digest import Credentials
@@ -37,7 +36,7 @@ from telephony.sip.parser import parse
 from telephony.sip.placed_call import Dial, PlacedCall
 from telephony.sip.received_call import ReceivedCall
 from telephony.sip.registrar import Registrar
-from telephony.sip.replaces import Replaces, read_replaces
+from telephony.sip.replaces import read_replaces
 from telephony.sip.screening import ALLOW_FIELD, CAPABILITIES, screen
 from telephony.sip.sdp import SessionDescription
 from telephony.sip.statistics import EndpointStatistics
@@ -269,7 +268,8 @@ class UserAgent:
     def _serve_invite(self, transaction: ServerTransaction, now_s: float) -> None:
         request = transaction.request
         try:
-            replaced = self._replaced_by(read_replaces(request))
+            replaces = read_replaces(request)
+            replaced = None if replaces is None else self._calls.replaced_by(replaces)
             offer = read_offer(request)
             if offer is not None:
                 check_offer(offer)
@@ -284,24 +284,6 @@ class UserAgent:
             return
         self._layer.respond(transaction, 100, now_s)
         self._open_call(transaction, offer, replaced)
-
-    def _replaced_by(self, replaces: Replaces | None) -> DialogId | None:
-        """The call that an INVITE wants to replace (RFC 3891 §3).
-
-        Raises:
-            DialogError: it must not: 481 unless it is ours and up, 603 when it is ending, 486 when
-                only a call that is not up was meant.
-        """
-        if replaces is None:
-            return None
-        call = self._calls.of_dialog(replaces.dialog_id)
-        if call is None or call.state in (CallState.OFFERED, CallState.CALLING):
-            raise DialogError("no such call", status=481)
-        if call.state not in (CallState.ACCEPTED, CallState.CONFIRMED):
-            raise DialogError("the call is over", status=603)
-        if replaces.early_only:
-            raise DialogError("the call is answered", status=486)
-        return call.id
 
     def _open_call(
         self,

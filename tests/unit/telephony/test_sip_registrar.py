@@ -205,6 +205,17 @@ def test_source_that_fails_too_often_is_barred_for_a_while(world: World):
     assert world.register(("Contact", CONTACT)).status == 200
 
 
+def test_guesses_with_a_nonce_of_another_host_bar_nobody(world: World):
+    elsewhere = ("198.51.100.1", 1)
+    digest = world.client("anna", "guess")
+    challenge = world.send(world.request(), elsewhere)
+    assert digest.challenged(Response(status=401, reason="", headers=Headers(challenge.fields)), 0)
+    for _ in range(20):
+        answer = world.send(digest.sign(world.request()))
+        assert (answer.status, "stale=true" in answer.fields[0][1]) == (401, True)
+    assert world.register(("Contact", CONTACT)).status == 200
+
+
 @pytest.mark.parametrize("text", ["Basic x", "Digest ,"])
 def test_credentials_that_cannot_be_read_are_refused(world: World, text: str):
     with pytest.raises(MalformedValueError):
