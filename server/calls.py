@@ -91,12 +91,13 @@ class Calls:
         limit: int,
         retry_after_s: int,
         options: SessionOptions,
+        live: LiveCalls | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._services, self._limit, self._retry_after_s = services, limit, retry_after_s
         self._options, self._clock = options, clock
         self._tasks: dict[asyncio.Task[None], Callable[[str], None]] = {}  # each with its end
-        self.live = LiveCalls()
+        self._live = live or LiveCalls()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="recordings")
         self._draining = False
 
@@ -164,7 +165,7 @@ class Calls:
         finally:
             self._services.metrics.calls_active.dec()
             self._services.metrics.calls.labels(reason.partition(":")[0]).inc()
-            self.live.remove(call_id)
+            self._live.remove(call_id)
             recorder.close()
             records.call_ended(
                 call_id,
@@ -203,7 +204,7 @@ class Calls:
             started_at=started_at,
             answered_at_s=self._clock(),
         )
-        self.live.add(LiveCall(in_hand=in_hand, tapped=tapped))
+        self._live.add(LiveCall(in_hand=in_hand, tapped=tapped))
         return _Call(dialog=DialogPort(dialog), in_hand=in_hand)
 
     async def _attend(self, call: "_Call") -> str:

@@ -28,6 +28,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from server.handoff.settings import HandOffConfig
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 IceUrl = Annotated[
@@ -289,6 +291,7 @@ class Config(BaseSettings):
     recording: RecordingConfig = RecordingConfig()
     webhook: WebhookConfig = WebhookConfig()
     summary: SummaryConfig = SummaryConfig()
+    handoff: HandOffConfig = HandOffConfig()
     log: LogConfig = LogConfig()
 
     @classmethod

@@ -44,8 +44,14 @@ class OutgoingLeg(AudioLeg, Protocol):
     """A call of ours to somebody: an agent's phone, an extension, an outside number."""
 
     target: str
-    on_ringing: Callable[[], None]
-    """Called on the event loop when the far end rings, at most once."""
+
+    @property
+    def on_ringing(self) -> Callable[[], None]:
+        """Called on the event loop when the far end rings, at most once."""
+        ...
+
+    @on_ringing.setter
+    def on_ringing(self, listener: Callable[[], None]) -> None: ...
 
     async def answered(self) -> None:
         """Wait for the far end to answer; audio flows from then on.

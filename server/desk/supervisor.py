@@ -1,5 +1,6 @@
 """A supervisor at the board: what they see each second, and the calls they are in."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ class BoardWorld:
     directory: AgentDirectory
     supervision: Supervision
     spawn: Callable[[Coroutine[Any, Any, None]], None]
+    audio_wait_s: float = 5.0
 
 
 class SupervisorSession:
@@ -48,6 +50,7 @@ class SupervisorSession:
         self._id, self._name, self._channel, self._world = user_id, name, channel, world
         self._leg = AgentLeg()
         self._leg.on_lost = self._stop
+        self._audio_up = asyncio.Event()
         self._listening: Listening | None = None
         self._shown: dict[str, Any] = {}
         self._next: Timer | None = None
@@ -69,6 +72,7 @@ class SupervisorSession:
 
     def attach_audio(self, leg: AudioLeg) -> None:
         before = self._leg.attach(leg)
+        self._audio_up.set()
         if before is not None:
             self._world.spawn(before.hang_up("replaced"))
 
@@ -95,14 +99,21 @@ class SupervisorSession:
         self._show()
 
     async def _listen(self, message: ListenTo) -> None:
-        if not self._leg.connected:
-            raise RefusedError("your audio is not connected", code="no_audio")
+        await self._audio()
         if self._listening is not None and self._listening.call_id != message.call_id:
             await self._leave(self._listening.call_id)
         await self._world.supervision.listen(message.call_id, self._id, self._leg, message.mode)
         self._listening = Listening(call_id=message.call_id, mode=message.mode)
         if self._closed:  # the page went away meanwhile
             self._stop()
+
+    async def _audio(self) -> None:
+        """Wait for it: a browser knows that it is connected a moment before we do."""
+        try:
+            async with asyncio.timeout(self._world.audio_wait_s):
+                await self._audio_up.wait()
+        except TimeoutError:
+            raise RefusedError("your audio is not connected", code="no_audio") from None
 
     def _set_away(self, agent_id: str) -> None:
         try:
@@ -111,6 +122,7 @@ class SupervisorSession:
             raise RefusedError("this agent is not signed in", code="gone") from error
 
     def _stop(self) -> None:
+        self._audio_up.clear()
         listening, self._listening = self._listening, None
         if listening is not None:
             self._world.spawn(self._leave(listening.call_id))

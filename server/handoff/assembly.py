@@ -32,6 +32,7 @@ from server.handoff.ports import AgentLine, Offer
 from server.handoff.run import RunWorld
 from server.handoff.settings import HandOffConfig
 from server.handoff.stage import StageWorld
+from server.handoff.summary import Summariser
 from server.handoff.waiting_room import WaitingRoom
 from server.live_calls import LiveCalls
 from server.recording import TrackRecorder
@@ -84,6 +85,7 @@ class Needs:
     writer: ThreadPoolExecutor
     dial: Dial
     returns: Mapping[str, str]
+    summarise: Summariser
     clock: Callable[[], float]
 
 
@@ -126,6 +128,7 @@ def assemble(needs: Needs) -> People:
         refer=refer,
         attempts=lambda handoff_id: Attempts(handoff_id, needs.store),
         context=_context,
+        summarise=needs.summarise.summarise,
         brief=brief_of,
         clock=needs.clock,
         announcements=Announcements(),
@@ -158,7 +161,7 @@ def _context(
 
 def _keep_line(needs: Needs, call_id: UUID, who: str, text: str, at_s: float) -> None:
     needs.records.overheard(call_id, OverheardLine(at_s=at_s, who=who, text=text))
-    needs.feed.publish({"event": "said", "call_id": str(call_id), "who": who, "text": text})
+    needs.feed.publish({"event": "line", "call_id": str(call_id), "who": who, "text": text})
 
 
 class _Lines:

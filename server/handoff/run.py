@@ -8,10 +8,10 @@ event at once does not interrupt the commands before it: events wait their turn.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol, assert_never
+from typing import Any, Final, Protocol, assert_never
 from uuid import UUID, uuid4
 
 from server.handoff.announcements import Announcements
@@ -68,6 +68,7 @@ from voice.ports import AudioLeg
 log = logging.getLogger(__name__)
 
 _ACCEPT_KEY, _DECLINE_KEY, _CALLBACK_KEY = "1", "2", "1"
+_NOT_THERE: Final = frozenset({"no_answer", "not_accepted"})  # the target's own doing
 
 
 class Refers(Protocol):
@@ -88,6 +89,7 @@ class RunWorld:
     refer: Refers
     attempts: Callable[[UUID], Attempts]
     context: Callable[[CallInHand, HandOff, UUID, datetime], HandOffContext]
+    summarise: Callable[[HandOffContext], Awaitable[tuple[str, ...]]]  # may take seconds
     brief: Callable[[HandOffContext], str]
     clock: Callable[[], float]
     announcements: Announcements
@@ -106,6 +108,7 @@ class TransferRun:
             call, world.stage, on_line=self._heard_line, on_member_failed=self._member_failed
         )
         self._attempts = world.attempts(self.id)
+        self._summary: tuple[str, ...] = ()
         self._line: AgentLine | None = None
         self._target = ""
         self._rung = self._joined = False  # the target of now
@@ -122,6 +125,7 @@ class TransferRun:
         self.call.leg.on_event = self._caller_event
         self.stage.open()
         self._attempts.requested(self.context())
+        self._spawn(self._summarise())
         try:
             self.tell(TransferRequested(target=self.handoff.target))
             outcome = await self._outcome
@@ -148,7 +152,12 @@ class TransferRun:
 
     def context(self) -> HandOffContext:
         """Everything known at this moment."""
-        return self._world.context(self.call, self.handoff, self.id, self._requested_at)
+        known = self._world.context(self.call, self.handoff, self.id, self._requested_at)
+        return replace(known, summary=self._summary) if self._summary else known
+
+    async def _summarise(self) -> None:
+        """A better summary while the caller waits; until then the templated one is shown."""
+        self._summary = await self._world.summarise(self.context())
 
     # --- what the queue says ---
 
@@ -194,8 +203,8 @@ class TransferRun:
                 self._world.queue.join(
                     self, self.call.call_id, self.handoff, first=first, without=without
                 )
-            case LeaveQueue():
-                self._world.queue.leave(self.call.call_id, "left")
+            case LeaveQueue(reason=reason):
+                self._world.queue.leave(self.call.call_id, reason)
             case TakeBack() | EndTransfer():
                 self._conclude(command)
             case BeginWrapUp(target=target):
@@ -341,7 +350,10 @@ class TransferRun:
     def _release(self, reason: str) -> None:
         line, self._line = self._line, None
         self.stage.agent_leaves()
-        self._turned_away(reason)
+        self._attempts.ended(reason)
+        if reason in _NOT_THERE:
+            self._turned_away(reason)
+        self._rung = False
         if line is not None:
             line.on_event = _ignore_line
             line.release(reason)

@@ -22,6 +22,7 @@ from server.handoff.ports import LineEvent, Offer
 from server.handoff.run import RunWorld
 from server.handoff.stage import StageWorld
 from server.handoff.story import CallStory
+from server.handoff.summary import TemplatedSummariser
 from server.handoff.waiting_room import WaitingRoom
 from server.records.desk_facts import HandOffProgress, HandOffRequest
 from telephony.queue import CallQueue
@@ -183,6 +184,7 @@ class HandOffWorld:
             refer=self._refer,
             attempts=lambda handoff_id: Attempts(handoff_id, self.records),
             context=gathered,
+            summarise=TemplatedSummariser().summarise,
             brief=lambda context: "An address change.",
             clock=lambda: self.now_s,
             announcements=Announcements(),

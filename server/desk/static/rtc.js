@@ -43,6 +43,7 @@ export class Softphone extends EventTarget {
   #options;
   #state = "idle";
   #callId = null;
+  #call = null; // which of its calls goes on: what an earlier one still waits for is void
   #peer = null;
   #keys = null; // the data channel for keys and the end of the call
   #microphone = null; // MediaStream
@@ -83,16 +84,18 @@ export class Softphone extends EventTarget {
   // heard, or the call was ended before; rejects with a CallFailure, which was also told as an event.
   async connect(offerUrl, { microphoneId = "", body = {}, headers = {} } = {}) {
     if (this.inCall) throw new Error("a call is going on");
+    const call = (this.#call = Symbol("call"));
     this.#callId = null;
     this.#become("asking");
     try {
-      this.#microphone = await openMicrophone(microphoneId, this.#options.processing);
-      if (!this.inCall) return this.#release(); // hung up while the browser asked
+      const microphone = await openMicrophone(microphoneId, this.#options.processing);
+      if (this.#call !== call) return stopTracks(microphone); // hung up while the browser asked
+      this.#microphone = microphone;
       this.#mute();
       this.#become("calling");
       await this.#negotiate(offerUrl, body, headers);
     } catch (error) {
-      if (!this.inCall) return;
+      if (this.#call !== call) return;
       const failure = error instanceof CallFailure ? error : new CallFailure("no_route", { cause: error });
       this.#fail(failure);
       throw failure;
@@ -169,6 +172,7 @@ export class Softphone extends EventTarget {
     connected.catch(() => {}); // it may fail while the offer is still under way
     await peer.setLocalDescription();
     await gathered(peer);
+    if (this.#peer !== peer) return; // hung up meanwhile: nothing is asked of the server
     const answer = await this.#post(offerUrl, { ...body, ...peer.localDescription.toJSON() }, headers);
     if (this.#peer !== peer) return;
     this.#callId = answer.call_id ?? null;
@@ -218,22 +222,21 @@ export class Softphone extends EventTarget {
   }
 
   async #post(url, content, headers) {
-    this.#request = new AbortController();
-    const late = this.#after(SERVER_MS, () => this.#request?.abort());
+    const request = (this.#request = new AbortController());
+    const late = this.#after(SERVER_MS, () => request.abort());
     let response;
     try {
       response = await fetch(url, {
         method: "POST",
         headers: { "Content-Type": "application/json", ...headers },
         body: JSON.stringify(content),
-        signal: this.#request.signal,
+        signal: request.signal,
       });
       if (response.ok) return await response.json();
     } catch (cause) {
       throw new CallFailure("server_gone", { cause });
     } finally {
       clearTimeout(late);
-      this.#request = null;
     }
     const retryAfterS = Number(response.headers.get("Retry-After")) || null;
     if ([503, 429].includes(response.status)) throw new CallFailure("server_full", { retryAfterS });
@@ -269,8 +272,9 @@ export class Softphone extends EventTarget {
 
   #end(reason) {
     if (!this.inCall) return;
+    this.#call = null;
+    this.#release(); // before it is told: a listener may call again at once
     this.#become("ended", { reason });
-    this.#release();
   }
 
   #release() {

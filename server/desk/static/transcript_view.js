@@ -9,13 +9,11 @@ export class TranscriptView {
   #box = byId("transcript");
   #latest = byId("latest");
   #following = true;
+  #topPx = 0; // where the reader was
   #handedOverAtS = Infinity;
 
   constructor() {
-    this.#box.addEventListener("scroll", () => {
-      this.#following = this.#atEnd();
-      if (this.#following) this.#latest.hidden = true;
-    });
+    this.#box.addEventListener("scroll", () => this.#scrolled());
     this.#latest.addEventListener("click", () => this.#toEnd());
   }
 
@@ -44,12 +42,24 @@ export class TranscriptView {
     this.#box.append(row(line));
   }
 
+  // The event comes late: a line may have been added since we scrolled to the end ourselves.
+  #scrolled() {
+    if (this.#atEnd()) this.#follow();
+    else if (this.#box.scrollTop < this.#topPx) this.#following = false;
+    this.#topPx = this.#box.scrollTop;
+  }
+
   #atEnd() {
     return this.#box.scrollHeight - this.#box.scrollTop - this.#box.clientHeight < NEAR_PX;
   }
 
   #toEnd() {
     this.#box.scrollTop = this.#box.scrollHeight;
+    this.#topPx = this.#box.scrollTop;
+    this.#follow();
+  }
+
+  #follow() {
     this.#following = true;
     this.#latest.hidden = true;
   }

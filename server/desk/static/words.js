@@ -44,6 +44,7 @@ export const AWAY = {
   not_ready_yet: "not ready yet",
   set_by_supervisor: "set by a supervisor",
   window_closed: "the desk was closed",
+  not_answering: "a call was not answered",
 };
 
 export const MOOD = {

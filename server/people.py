@@ -1,0 +1,167 @@
+"""People who take calls: their desks, phones and supervisors, as parts of a running server."""
+
+import logging
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import httpx
+from fastapi import FastAPI
+
+from models.vad import SileroVad
+from server.accounts.access import Access
+from server.accounts.audit import AuditEvent
+from server.accounts.phones import AgentPhones
+from server.accounts.users import Actor
+from server.config import Config
+from server.desk.errors import RefusedError
+from server.desk.http import DeskDoors, desk_router
+from server.errors import StartError
+from server.feed import Feed
+from server.handoff.assembly import Dial, Needs, People, assemble, browser_audio
+from server.handoff.attempts import HandOffStore
+from server.handoff.llm_summary import ModelOptions, ModelSummariser
+from server.handoff.summary import Summariser, TemplatedSummariser
+from server.handoff.supervision import RoomSupervision
+from server.handoff.told import ToldStore
+from server.handoff.webhook import Webhook, WebhookOptions
+from server.lifetime import background
+from server.live_calls import LiveCalls
+from server.phone_door import webrtc_options
+from server.records.errors import RecordsUnavailableError
+from server.records.records import Records
+from telephony.hold_music import MusicFileError
+from telephony.webrtc import WebRtcPeers
+from voice.ports import SpeechToText, TextToSpeech
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeopleNeeds:
+    """What people's parts take from the rest of the server."""
+
+    stt: SpeechToText
+    tts: TextToSpeech
+    vad: SileroVad
+    live: LiveCalls
+    records: Records
+    feed: Feed
+    recordings: Path | None
+    dial: Dial
+    returns: Mapping[str, str]
+
+
+async def open_people(parts: AsyncExitStack, config: Config, needs: PeopleNeeds) -> People:
+    """Take hand-offs; the doors come later, with `mount_people`.
+
+    Raises:
+        StartError: the hold music cannot be played.
+    """
+    writer = ThreadPoolExecutor(1, thread_name_prefix="hand-off recordings")
+    parts.callback(writer.shutdown)
+    try:
+        people = assemble(
+            Needs(
+                config=config.handoff,
+                stt=needs.stt,
+                tts=needs.tts,
+                vad=needs.vad,
+                live=needs.live,
+                records=needs.records.desk,
+                store=await _store(parts, config, needs.records),
+                feed=needs.feed,
+                recordings=needs.recordings,
+                writer=writer,
+                dial=needs.dial,
+                returns=needs.returns,
+                summarise=await _summariser(parts, config),
+                clock=time.monotonic,
+            )
+        )
+    except MusicFileError as error:
+        raise StartError(f"{error}: set [handoff] music") from error
+    parts.push_async_callback(people.desk.close)
+    await parts.enter_async_context(people.handoffs.running())
+    return people
+
+
+def mount_people(
+    app: FastAPI, config: Config, people: People, *, access: Access, live: LiveCalls
+) -> None:
+    """Open the desk and the supervisors' page."""
+    peers = WebRtcPeers(webrtc_options(config.phone, media_timeout_s=config.rtp.media_timeout_s))
+    supervision = RoomSupervision(
+        live=live,
+        handoffs=people.handoffs,
+        queue=people.queue,
+        directory=people.desk.directory,
+        audit=_Audited(access),
+    )
+    app.include_router(
+        desk_router(
+            DeskDoors(
+                desk=people.desk,
+                supervision=supervision,
+                open_rtc=browser_audio(peers),
+                visitor=access.visitor,
+            )
+        )
+    )
+
+
+async def open_phones(parts: AsyncExitStack, access: Access) -> AgentPhones:
+    """What the registrar needs to know of agents' SIP phones, kept fresh."""
+    phones = AgentPhones(access.accounts.administration)
+    await phones.refresh()
+    await background(parts, phones.run(), "agents' phones")
+    return phones
+
+
+async def _store(parts: AsyncExitStack, config: Config, records: Records) -> HandOffStore:
+    hook = config.webhook
+    if hook.url is None or hook.secret is None:
+        return records.desk
+    options = WebhookOptions(url=hook.url, secret=hook.secret.get_secret_value())
+    webhook = Webhook(options, config.data_dir / "webhooks")
+    await parts.enter_async_context(webhook.running())
+    return ToldStore(records.desk, webhook.send)
+
+
+async def _summariser(parts: AsyncExitStack, config: Config) -> Summariser:
+    model = config.summary
+    if model.url is None:
+        return TemplatedSummariser()
+    client = await parts.enter_async_context(httpx.AsyncClient())
+    return ModelSummariser(
+        client,
+        ModelOptions(
+            url=model.url,
+            model=model.model,
+            token=model.token.get_secret_value() if model.token else None,
+            deadline_s=model.deadline_s,
+        ),
+    )
+
+
+_DONE: Final = {"listen": "listened_to", "coach": "coached", "barge": "barged_into"}
+
+
+class _Audited:
+    """Writes down who listened to whom, before they do."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def __call__(self, kind: str, supervisor_id: str, call_id: UUID) -> None:
+        actor = Actor(key=supervisor_id, name="", address="")
+        event = AuditEvent(kind=f"call_{_DONE[kind]}", actor=actor, subject=str(call_id))
+        try:
+            await self._access.accounts.audit.write(event)
+        except RecordsUnavailableError as error:
+            raise RefusedError("the audit does not answer; try again", code="records") from error
