@@ -33,6 +33,7 @@ class Floor:
             directory=self.directory,
             supervision=self.floor,
             spawn=self.behind.append,
+            audio_wait_s=0.01,
         )
         self.session = SupervisorSession("dana", "Dana", self.page, self.world)
         self.session.start()
