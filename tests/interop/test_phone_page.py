@@ -82,18 +82,30 @@ def speak(page: Page, text: str) -> None:
     say(page, EspeakVoice("en-gb+m3", rate_wpm=160).render(text).pcm)
 
 
+def answer_until(page: Page, answer: str, question: str) -> None:
+    """Answer, and again when asked again, as people do, until frontdesk goes on to `question`."""
+    lines = page.locator(".captions .frontdesk:not([data-pending])")
+    for _ in range(4):
+        before = lines.count()
+        speak(page, answer)
+        expect(lines.nth(before)).to_be_visible(timeout=SOON_MS)
+        if question in lines.nth(before).inner_text():
+            return
+    raise AssertionError(f"after {answer!r} frontdesk said {lines.last.inner_text()!r}")
+
+
 def test_caller_completes_the_address_change_by_voice(page: Page, phone_system: System):
     call(page)
-    for question, answer in (
-        (GREETING, "I want to change my shipping address"),
-        ("What is your order number?", "four eight one five"),
-        ("What is the postcode on the order?", "nine oh two one oh"),
-        ("What is the new address?", "forty two oak street springfield"),
-        ("42 Oak Street, Springfield. Is that right?", "yes that's right"),
-        ("The address is changed", "no thank you"),
+    heard(page, GREETING)
+    for answer, question in (
+        ("I want to change my shipping address", "What is your order number?"),
+        ("four eight one five", "What is the postcode on the order?"),
+        ("nine oh two one oh", "What is the new address?"),
+        ("forty two oak street springfield", "42 Oak Street, Springfield. Is that right?"),
+        ("yes that's right", "The address is changed"),
     ):
-        heard(page, question)
-        speak(page, answer)
+        answer_until(page, answer, question)
+    speak(page, "no thank you")
     expect(page.locator("#state")).to_have_text("Call ended", timeout=SOON_MS)
     assert phone_system.order()["shipping_address"] == "42 Oak Street, Springfield"
     record = phone_system.last_call()
