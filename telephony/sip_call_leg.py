@@ -156,6 +156,9 @@ class SipCallLeg(ReportingLeg):
     ) -> Referral:
         """Ask the far end to call `target` itself, and follow what becomes of it.
 
+        The call goes on meanwhile. Hang it up once 200 is reported; take the far end back when
+        anything else is final.
+
         Args:
             target: a URI.
             replaces: a leg to that target, whose place the far end shall take: an attended
