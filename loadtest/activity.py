@@ -40,9 +40,10 @@ ActivityEvent: TypeAlias = SpeechStarted | SpeechStopped
 
 def levels_db(pcm: Pcm) -> list[float]:
     """The level of each whole 10 ms block in dB of full scale; -96 for digital silence."""
-    blocks = pcm[: pcm.size - pcm.size % _BLOCK].reshape(-1, _BLOCK).astype(np.float32) / 32_768
-    power = np.maximum((blocks**2).mean(axis=1), 2.5e-10)
-    return list(10 * np.log10(power))
+    blocks = pcm[: pcm.size - pcm.size % _BLOCK].reshape(-1, _BLOCK).astype(np.float32)
+    # One pass without a temporary: this runs for every frame of every call.
+    power = np.einsum("ij,ij->i", blocks, blocks) / (_BLOCK * 32_768.0**2)
+    return (10 * np.log10(np.maximum(power, 2.5e-10))).tolist()
 
 
 def is_loud(frame: Pcm) -> bool:

@@ -15,7 +15,6 @@ from typing import Any, Final
 import numpy as np
 
 from loadtest import g711
-from loadtest.activity import is_loud
 from loadtest.clock import MediaClock
 from loadtest.errors import UnreachableError
 from loadtest.pcm import FRAME_S, FRAME_SAMPLES, RATE_HZ, SILENCE, Pcm, frames_of, seconds
@@ -153,7 +152,7 @@ class Media(asyncio.DatagramProtocol):
         self._send_frame()
         end = self._tick * FRAME_SAMPLES - LISTENING_DELAY
         frame = self.recorder.heard.read(end - FRAME_SAMPLES, end)
-        self._underruns.frame(present=self._heard_end >= end, loud=is_loud(frame))
+        self._underruns.frame(frame if self._heard_end >= end else None)
         self.on_frame(frame, end)
 
     def _send_frame(self) -> None:

@@ -12,6 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from loadtest.activity import is_loud
+from loadtest.pcm import Pcm
+
 _BIN_MS: Final = 0.5
 _BINS: Final = 2_000  # up to a second; what is later counts as that late
 
@@ -112,22 +115,22 @@ class Underruns:
 
     def __init__(self) -> None:
         self.count = 0
-        self._loud_before = False
+        self._before: Pcm | None = None
         self._hole = 0
 
-    def frame(self, *, present: bool, loud: bool) -> None:
-        """A frame was due: was it there, and was there sound in it?"""
-        if not present:
+    def frame(self, pcm: Pcm | None) -> None:
+        """A frame was due; None when it was not there."""
+        if pcm is None:
             self._hole += 1
             return
-        if self._hole and self._loud_before and loud and self._hole <= _HOLE_LIMIT_FRAMES:
-            self.count += 1
+        if 0 < self._hole <= _HOLE_LIMIT_FRAMES and self._before is not None:
+            self.count += is_loud(self._before) and is_loud(pcm)
         self._hole = 0
-        self._loud_before = loud
+        self._before = pcm
 
     def forget(self) -> None:
         """What was to come was taken back: the hole that follows is meant."""
-        self._loud_before = False
+        self._before = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

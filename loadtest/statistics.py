@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-_RESAMPLES: Final = 1_000  # the ends of a 95% interval then move by a few percent of its width
+_RESAMPLES: Final = 500  # the ends of a 95% interval then move by a tenth of its width at most
 
 Sample = TypeVar("Sample")
 

@@ -20,7 +20,6 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from loadtest import g711
-from loadtest.activity import is_loud
 from loadtest.clock import MediaClock
 from loadtest.errors import BadTargetError, PeerError, RefusedError, UnreachableError
 from loadtest.media import Sent
@@ -262,7 +261,7 @@ class StreamLine:
         end = self.now
         present = not self._playback.empty
         frame, marks = self._playback.pop(FRAME_SAMPLES)
-        self._underruns.frame(present=present, loud=is_loud(frame))
+        self._underruns.frame(frame if present else None)
         self.recorder.heard.write(end - FRAME_SAMPLES, frame)
         self._return_marks(marks)
         self._on_frame(frame, end)

@@ -16,7 +16,7 @@ _TIME: Final = Axis(label="seconds", show=lambda value: f"{value:.0f}")
 _GAP: Final = Axis(label="gap", show=lambda value: f"{value:.0f} ms")
 _CORES: Final = Axis(label="cores", show=lambda value: f"{value:.2f}")
 _MEMORY: Final = Axis(label="memory", show=lambda value: f"{value:.0f} MB")
-_UP: Final = Axis(label="calls up at once", show=lambda value: f"{value:.0f}")
+_UP: Final = Axis(label="calls up at once")
 
 
 def page(summary: Summary) -> str:

@@ -20,7 +20,7 @@ from loadtest.shapes import Shape, stage_ends_s
 from loadtest.statistics import Spread, slope
 
 _BUCKETS: Final = 60  # of the timeline
-_MIN_BUCKET_S: Final = 2.0
+_MIN_BUCKET_S: Final = 5.0  # a turn takes that long
 _LEVELS: Final = 10  # of the knee curve of a run without stages
 
 
