@@ -95,6 +95,10 @@ class Floor(Protocol):
         """This turn gets no reply."""
         ...
 
+    def words_heard(self, pcm: Pcm) -> None:
+        """This was the caller, speaking; shape (n,)."""
+        ...
+
 
 @dataclass(slots=True)
 class _Turn:
@@ -245,6 +249,8 @@ class Conversation:
         else:
             if not heard.text and utterance.voiced_s < self._options.mumble_s:
                 return None
+        if heard.text:
+            self._floor.words_heard(utterance.pcm)
         turn.transcription, turn.caller_text = heard, heard.text
         return CallerSaid(transcription=heard)
 

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from voice.activity import ActivityGate
 from voice.anticipation import Anticipation
 from voice.backchannel import asks_for_attention, is_backchannel
 from voice.comfort import LEVEL_DBFS, ComfortNoise
@@ -25,10 +24,10 @@ from voice.conversation import (
     Silence,
     Utterance,
 )
-from voice.echo import ECHO_SHARE, EchoGuard, suppressed
+from voice.ears import Ears
 from voice.endpointing import EndpointRules
 from voice.events import Expects, HandOff, KeyPressed, LegEnded, LegEvent, Readiness
-from voice.frames import FRAME_S, Pcm, silence
+from voice.frames import FRAME_S, Pcm
 from voice.mouth import Mouth
 from voice.playout import Reply
 from voice.ports import (
@@ -41,8 +40,7 @@ from voice.ports import (
     TextToSpeech,
     VoiceActivity,
 )
-from voice.tones import ToneDetector
-from voice.turn import TurnMachine, TurnTiming
+from voice.turn import Floor, TurnMachine, TurnTiming
 from voice.turn_events import (
     Anticipate,
     BeginUtterance,
@@ -76,6 +74,7 @@ _SHORT_S = 0.6  # of voice: longer ones are meant to be heard, even when they ar
 HANDED_OFF = "handed_off"
 """What `CallSession.run` returns when the caller is still there and a person is to have them."""
 
+_WE_SPEAK = (Floor.TALKING, Floor.OVERLAP)
 _QUEUED_TURNS = 8  # a caller who is eight turns ahead of us is not talking to us
 
 
@@ -124,17 +123,13 @@ class CallSession:
         self._leg, self._ports, self._clock = leg, ports, clock
         self._options = options or SessionOptions()
         self._machine = TurnMachine(self._options.timing)
-        self._gate = ActivityGate()
+        self._ears = Ears(leg, ports.activity)
         self._utterance = UtteranceBuffer()
         self._mouth = Mouth(self._reply_cut)
         self._keys = ""
-        self._frame: Pcm = silence()
         self._comfort = ComfortNoise(
             level_dbfs=self._options.comfort_dbfs, start_frame=round(clock() / FRAME_S)
         )
-        self._echo = EchoGuard()
-        self._explained = 0.0  # how much of the caller's last frame was our own voice coming back
-        self._tones = ToneDetector()
         self._inbox: asyncio.Queue[CallerTurn | None] = asyncio.Queue(_QUEUED_TURNS)
         self._anticipation: asyncio.Task[Anticipation] | None = None
         self._readiness: Readiness | None = None  # of what the caller has said so far
@@ -197,30 +192,22 @@ class CallSession:
 
     def listen(self) -> None:
         """Take 20 ms from the caller."""
-        self._frame = self._leg.receive_frame()
-        self._ports.activity.push(self._frame)
-        self._utterance.push(self._frame)
-        self._listen_for_tones()
-
-    def _listen_for_tones(self) -> None:
-        if self._leg.reports_keys or self._explained >= ECHO_SHARE:
-            return  # the network's word counts, and a tone of ours that came back is no key
-        key = self._tones.receive(self._frame)
+        key = self._ears.listen()
+        self._utterance.push(self._ears.frame)
         if key is not None:
             self._on_key(key)
 
     def act(self, now_s: float) -> None:
         """Decide, and send 20 ms to the caller. The detectors have run in between."""
-        heard = suppressed(self._ports.activity.probability, self._explained)
-        change = self._gate.receive(heard)
+        change = self._ears.voice(over_us=self._machine.state in _WE_SPEAK)
         if change is not None:
             self._tell(change, now_s)
         self._tell(TimePassed(), now_s)
         frame, ended = self._mouth.pop()
         ours = self._comfort.pop() if frame is None else frame
         self._leg.send_frame(ours)
-        self._explained = self._echo.receive(self._frame, ours)
-        self._ports.recorder.write(self._frame, ours)
+        self._ears.sent(ours)
+        self._ports.recorder.write(self._ears.frame, ours)
         if (begun := self._mouth.just_started()) is not None:
             self._conversation.reply_started(begun)
         if ended is not None:
@@ -237,6 +224,9 @@ class CallSession:
 
     def nothing_to_say(self) -> None:
         self._tell(NothingToSay())
+
+    def words_heard(self, pcm: Pcm) -> None:
+        self._ears.learn(pcm)
 
     # --- the floor ---
 

@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from tests.fakes.voice import LOUD, FakeActivity, FakeLeg
 from voice.activity import ActivityGate
+from voice.ears import Ears
 from voice.endpointing import EndpointRules
 from voice.events import Expectation, Expects, Readiness
-from voice.frames import FRAME_SAMPLES
+from voice.frames import FRAME_SAMPLES, Pcm
 from voice.turn_events import VoiceStarted, VoiceStopped
 from voice.utterance import UtteranceBuffer
 
@@ -84,3 +86,29 @@ def test_every_kind_of_answer_has_its_rule():
         complete, open_, incomplete = (rules.silence_for(expects, each) for each in Readiness)
         assert 0 < complete < open_ <= incomplete
         assert rules.silence_for(expects, None) == open_, "not known yet: neither hasty nor slow"
+
+
+CLOSE, BEHIND = 10 * LOUD, LOUD
+"""A caller, and somebody 20 dB below them."""
+
+
+def changes_over_us(*sounds: Pcm) -> list[object]:
+    """What changes when a caller of whom we know how they sound is heard like this over us."""
+    leg, activity = FakeLeg(), FakeActivity()
+    ears = Ears(leg, activity)
+    ears.learn(np.concatenate([CLOSE] * 20))
+    found: list[object] = []
+    for sound in sounds:
+        leg.incoming = sound
+        ears.listen()
+        found.append(ears.voice(over_us=True))
+    return found
+
+
+def test_somebody_behind_the_caller_begins_no_interruption():
+    assert changes_over_us(*[BEHIND] * 20) == [None] * 20
+    assert changes_over_us(CLOSE, CLOSE) == [None, VoiceStarted()]
+
+
+def test_caller_who_trails_off_over_us_is_heard_to_the_end():
+    assert changes_over_us(CLOSE, CLOSE, *[BEHIND] * 20)[2:] == [None] * 20

@@ -81,16 +81,16 @@ class Rig:
             await asyncio.sleep(0)
 
     async def passes(self, seconds: float, *, voice: bool = False) -> None:
-        for _ in range(round(seconds / FRAME_S)):
-            await self.hears(LOUD if voice else silence())
+        await self.hears(LOUD if voice else silence(), seconds=seconds)
 
-    async def hears(self, frame: Pcm) -> None:
-        """One tick, with this frame from the caller."""
+    async def hears(self, frame: Pcm, *, seconds: float = FRAME_S) -> None:
+        """So many ticks, one if nothing is said, each with this frame from the caller."""
         self.leg.incoming = frame
-        self.now_s += FRAME_S
-        self.session.listen()
-        self.session.act(self.now_s)
-        await self.settle()
+        for _ in range(round(seconds / FRAME_S)):
+            self.now_s += FRAME_S
+            self.session.listen()
+            self.session.act(self.now_s)
+            await self.settle()
 
     async def caller_speaks(self, seconds: float) -> None:
         await self.passes(seconds, voice=True)
@@ -376,6 +376,33 @@ async def test_short_sound_that_means_nothing_lets_us_go_on_and_a_call_for_atten
             await rig.passes(3.0)
         told.append(len(rig.dialog.told) > 1)
     assert told == [False, True]
+
+
+CLOSE, BEHIND = 10 * LOUD, LOUD
+"""A caller, and somebody 20 dB below them."""
+
+
+async def test_voice_behind_the_caller_does_not_stop_us_once_we_know_how_the_caller_sounds():
+    long = [Speak(text="one two three four five six seven eight nine ten")]  # 2 s
+    heard: list[bool] = []
+    for first in (CLOSE, BEHIND):
+        async with call([GREETING, long, ()], "where is my order", "and now") as rig:
+            await rig.passes(1.5)
+            await rig.hears(first, seconds=0.8)
+            await rig.passes(0.8)
+            await rig.hears(BEHIND, seconds=0.4)
+            heard.append(not rig.leg.sent[-1].any())
+    assert heard == [False, True], "stopped by a voice behind, and by a caller who speaks softly"
+
+
+async def test_voice_behind_the_caller_is_heard_while_we_are_silent():
+    async with call([GREETING, [Speak(text="fine")], ()], "where is my order", "and now") as rig:
+        await rig.passes(1.5)
+        await rig.hears(CLOSE, seconds=0.8)
+        await rig.passes(2.5)
+        await rig.hears(BEHIND, seconds=0.8)
+        await rig.passes(1.5)
+    assert len(rig.stt.heard) == 2
 
 
 AWAY = HandOff(reason="caller_asked", skill="orders")

@@ -1,0 +1,56 @@
+"""What one call hears: the caller's latest 20 ms, and whether it is the caller who speaks in it.
+
+Three things sound like a caller and are none: our own voice coming back (voice/echo.py), somebody
+behind the caller while we speak (voice/loudness.py), and what is too brief (voice/activity.py).
+"""
+
+from voice.activity import ActivityGate
+from voice.echo import ECHO_SHARE, EchoGuard, suppressed
+from voice.frames import Pcm, silence
+from voice.loudness import CallerLevel
+from voice.ports import AudioLeg, VoiceActivity
+from voice.tones import ToneDetector
+from voice.turn_events import VoiceStarted, VoiceStopped
+
+
+class Ears:
+    """One call's. On each tick: `listen`, then the batched detectors, then `voice` and `sent`."""
+
+    def __init__(self, leg: AudioLeg, activity: VoiceActivity) -> None:
+        self._leg, self._activity = leg, activity
+        self.frame: Pcm = silence()
+        """The caller's latest 20 ms, shape (160,)."""
+        self._gate = ActivityGate()
+        self._echo = EchoGuard()
+        self._explained = 0.0  # how much of the caller's last frame was our own voice coming back
+        self._level = CallerLevel()
+        self._behind = False  # the latest frames are too soft to be this caller
+        self._tones = ToneDetector()
+
+    def listen(self) -> str | None:
+        """Take 20 ms from the caller; the key they press in it, where keys come as tones."""
+        self.frame = self._leg.receive_frame()
+        self._activity.push(self.frame)
+        self._behind = self._level.is_behind(self.frame)
+        if self._leg.reports_keys or self._explained >= ECHO_SHARE:
+            return None  # the network's word counts, and a tone of ours that came back is no key
+        return self._tones.receive(self.frame)
+
+    def voice(self, *, over_us: bool) -> VoiceStarted | VoiceStopped | None:
+        """What the detector's latest probability changes.
+
+        Args:
+            over_us: we are speaking: then somebody behind the caller begins no interruption. A
+                voice that has begun is the caller's to its end, however softly they trail off.
+        """
+        heard = suppressed(self._activity.probability, self._explained)
+        begins_behind = over_us and self._behind and not self._gate.active
+        return self._gate.receive(0.0 if begins_behind else heard)
+
+    def sent(self, ours: Pcm) -> None:
+        """Take what we sent on this tick, shape (160,): it may come back."""
+        self._explained = self._echo.receive(self.frame, ours)
+
+    def learn(self, words: Pcm) -> None:
+        """Take an utterance of the caller's that had words in it, shape (n,)."""
+        self._level.learn(words)
