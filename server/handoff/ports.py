@@ -89,7 +89,9 @@ class Offer:
 class AgentLine(Protocol):
     """One agent, reached for one caller. Events come on the event loop, never from within a call.
 
-    After TargetFailed, TargetDeclined or TargetGone nothing more comes, and the leg is freed.
+    After TargetFailed, TargetDeclined or TargetGone nothing more comes, and the leg is freed; but
+    after a TargetGone for one of transfer_events.LOSSES the line waits for its agent: it reports
+    TargetAnswered when they are back, on the same leg, or TargetGone for `connection_lost`.
     """
 
     on_event: Callable[[LineEvent], None]

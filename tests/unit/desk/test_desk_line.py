@@ -283,6 +283,9 @@ def test_reload_that_takes_longer_is_reported_lost_then_found(agent: DeskAgent):
     assert agent.events[1:] == [TargetAnswered(sees_context=True)]
     assert line.leg is not None
     assert line.leg.receive_frame().any()
+    agent.come_back()  # a second reload, quick this time
+    agent.timers.advance(1.0)
+    assert len(agent.events) == 2
 
 
 def test_audio_lost_with_the_page_there_is_the_networks_fault(agent: DeskAgent):
