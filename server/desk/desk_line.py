@@ -125,9 +125,9 @@ class DeskLine:
             self._check_whole()
 
     def joined(self) -> None:
-        if self._phase is Phase.JOINING:
+        if self._phase in (Phase.BRIEFING, Phase.JOINING):  # briefing: accepted by a phone's key
             self._talk_since_s = self._timers.time()
-        if self._phase in TAKEN:
+        if self._phase in UP:
             self._enter(Phase.TALKING)
 
     def said(self, who: str, text: str) -> None:

@@ -411,6 +411,16 @@ def test_hanging_up_the_phone_ends_the_agents_part():
     assert agent.events[-1] == TargetGone(reason="agent_hangup")
 
 
+def test_caller_taken_by_the_phones_key_is_talked_to_and_wrapped_up():
+    agent = on_phone(FakePhone())
+    line = agent.offer()
+    asyncio.run(agent.finish())
+    line.joined()
+    assert agent.page.last(CallTold).call.phase == "talking"
+    line.release("caller_hangup")
+    assert agent.presences[-1] == "wrap_up"
+
+
 def test_closing_the_desk_does_not_end_a_call_on_the_phone():
     agent = on_phone(FakePhone())
     line = agent.offer()
