@@ -28,7 +28,7 @@ from server.handoff.attempts import HandOffStore
 from server.handoff.llm_summary import ModelOptions, ModelSummariser
 from server.handoff.summary import Summariser, TemplatedSummariser
 from server.handoff.supervision import RoomSupervision
-from server.handoff.told import ToldStore
+from server.handoff.told_store import ToldStore
 from server.handoff.webhook import Webhook, WebhookOptions
 from server.lifetime import background
 from server.live_calls import LiveCalls
