@@ -111,10 +111,17 @@ def _signed32(difference: int) -> int:
 
 
 class Underruns:
-    """Counts holes within speech; feed it every frame of the listener's clock, in order."""
+    """Counts holes within speech; feed it every frame of the listener's clock, in order.
 
-    def __init__(self) -> None:
+    Args:
+        buffered: frames that the listener would have kept back before it began to play; holes of
+            so much altogether, within one stretch of speech, are not heard.
+    """
+
+    def __init__(self, *, buffered: int = 0) -> None:
         self.count = 0
+        self._buffered = buffered
+        self._absorbed = 0
         self._before: Pcm | None = None
         self._hole = 0
 
@@ -123,14 +130,18 @@ class Underruns:
         if pcm is None:
             self._hole += 1
             return
-        if 0 < self._hole <= _HOLE_LIMIT_FRAMES and self._before is not None:
-            self.count += is_loud(self._before) and is_loud(pcm)
+        if self._hole > _HOLE_LIMIT_FRAMES:
+            self._absorbed = 0
+        elif self._hole and self._before is not None and is_loud(self._before) and is_loud(pcm):
+            self._absorbed += self._hole
+            self.count += self._absorbed > self._buffered
         self._hole = 0
         self._before = pcm
 
     def forget(self) -> None:
         """What was to come was taken back: the hole that follows is meant."""
         self._before = None
+        self._absorbed = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

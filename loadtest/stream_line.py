@@ -31,6 +31,7 @@ from loadtest.rtp import KEY_FRAMES, KEY_PAUSE_FRAMES, is_key
 
 _OPEN_S: Final = 10.0  # a server that has not accepted by then will not
 _MAX_BUFFERED: Final = 120 * RATE_HZ  # samples waiting to be played; more is not speech
+_CARRIER_FRAMES: Final = 3  # 60 ms that a carrier's own jitter buffer hides from the listener
 _UNSENT: Final = 500  # messages, 10 s: then the far end does not read, and the oldest are dropped
 _MAX_LATENESS_KEPT: Final = 180_000
 
@@ -111,7 +112,7 @@ class StreamLine:
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
         self._clock = clock or MediaClock()
-        self._underruns = Underruns()
+        self._underruns = Underruns(buffered=_CARRIER_FRAMES)
         self._closed = False
         self.broke = False
         """Whether the far end went without closing the stream in order."""

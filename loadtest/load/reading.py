@@ -71,18 +71,20 @@ def _same(one: Pcm, other: Pcm) -> bool:
 class RememberingReader:
     """Recalls what it can, and asks a process for the rest; a `scenario_call.Reader`."""
 
-    def __init__(self, pool: ProcessPoolExecutor) -> None:
+    def __init__(self, pool: ProcessPoolExecutor, cpu_before_s: float) -> None:
         self._pool = pool
         self._memory = PromptMemory()
+        self._cpu_before_s = cpu_before_s
         self.cpu_s = 0.0
-        """Spent by the process so far."""
+        """Spent on recognition so far."""
 
     async def understand_later(self, speech: Pcm) -> Understood:
         recalled = self._memory.recall(speech)
         if recalled is not None:
             return recalled
         loop = asyncio.get_running_loop()
-        understood, self.cpu_s = await loop.run_in_executor(self._pool, _understand, speech)
+        understood, cpu_s = await loop.run_in_executor(self._pool, _understand, speech)
+        self.cpu_s = cpu_s - self._cpu_before_s
         self._memory.keep(speech, understood)
         return understood
 
@@ -103,8 +105,8 @@ async def remembering_reader(
     )
     try:
         # Begun now: starting a process holds the event loop up, and then nobody speaks yet.
-        await asyncio.get_running_loop().run_in_executor(pool, time.process_time)
-        yield RememberingReader(pool)
+        cpu_s = await asyncio.get_running_loop().run_in_executor(pool, time.process_time)
+        yield RememberingReader(pool, cpu_s)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

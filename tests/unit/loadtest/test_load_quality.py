@@ -75,6 +75,23 @@ def test_hole_that_cuts_no_word_is_none(frames: tuple[Pcm | None, ...]):
     assert underruns.count == 0
 
 
+def test_holes_that_a_buffer_would_have_hidden_are_not_heard():
+    underruns = Underruns(buffered=3)
+    for frame in (LOUD, None, None, LOUD, None, LOUD):
+        underruns.frame(frame)
+    assert underruns.count == 0
+    for frame in (None, LOUD):
+        underruns.frame(frame)
+    assert underruns.count == 1
+
+
+def test_new_stretch_of_speech_has_its_buffer_anew():
+    underruns = Underruns(buffered=3)
+    for frame in (LOUD, None, None, None, LOUD, *[None] * 30, LOUD, None, None, LOUD):
+        underruns.frame(frame)
+    assert underruns.count == 0
+
+
 def test_hole_after_audio_was_taken_back_is_meant():
     underruns = Underruns()
     underruns.frame(LOUD)
