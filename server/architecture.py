@@ -4,20 +4,33 @@ python -m server.architecture      after a change to a table; a test says when i
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from typing import TypeVar
 
+from telephony.queue import CallQueue
+from telephony.queue_events import AgentState
 from telephony.sip.transaction import TRANSITIONS, Action, State, Timer, Trigger
+from telephony.transfer import Transfer, TransferState
 from voice.turn import Floor, TurnMachine
+
+StateT = TypeVar("StateT", bound=StrEnum)
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "ARCHITECTURE.md"
 
 
 def updated(text: str) -> str:
     """`text` with every generated block made anew."""
-    for name, lines in (("floor", _floor()), ("transactions", _transactions())):
+    blocks = {
+        "floor": _floor(),
+        "transactions": _transactions(),
+        "transfer": _machine("transfer", list(TransferState), Transfer.transitions()),
+        "agents": _machine("agent", list(AgentState), CallQueue.transitions()),
+    }
+    for name, lines in blocks.items():
         block = "\n".join([f"<!-- generated: {name} -->", *lines, "<!-- end -->"])
         pattern = rf"<!-- generated: {name} -->.*?<!-- end -->"
         text = re.sub(pattern, lambda _, block=block: block, text, flags=re.DOTALL)
@@ -25,9 +38,16 @@ def updated(text: str) -> str:
 
 
 def _floor() -> Iterable[str]:
-    yield from ("| floor | event → rule |", "|---|---|")
     rows = [row for row in TurnMachine.transitions() if row[0] is not Floor.CLOSED]
-    rows.sort(key=lambda row: list(Floor).index(row[0]))
+    return _machine("floor", list(Floor), rows)
+
+
+def _machine(
+    name: str, states: Sequence[StateT], transitions: Iterable[tuple[StateT, str, str]]
+) -> Iterable[str]:
+    """One row a state, in the order of its enumeration."""
+    yield from (f"| {name} | event → rule |", "|---|---|")
+    rows = sorted(transitions, key=lambda row: states.index(row[0]))
     for state, group in groupby(rows, itemgetter(0)):
         rules = ", ".join(f"{event} → `{rule}`" for _, event, rule in group if rule != "ignore")
         yield f"| {state} | {rules} |"
