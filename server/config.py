@@ -32,6 +32,7 @@ from server.handoff.settings import HandOffConfig
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
+Calls = Annotated[int, Field(ge=1)]
 IceUrl = Annotated[
     str, Field(pattern=r"^(stun|turns?):[^\s?:/]+(:\d{1,5})?(\?transport=(udp|tcp))?$")
 ]
@@ -135,7 +136,6 @@ class AccountsConfig(_Section):
     session_idle_s: Seconds = 3600.0  # a page that is closed for so long signs in again
     session_max_s: Seconds = 43_200.0  # a shift: whoever signed in so long ago signs in again
     min_password: int = Field(default=12, ge=8)  # characters
-    sip_realm: str = Field(default="frontdesk", min_length=1)  # of the agents' SIP phones
 
 
 class OidcConfig(_Section):
@@ -264,6 +264,21 @@ class SummaryConfig(_Section):
     deadline_s: Seconds = 4.0  # the template's summary is on the screen meanwhile
 
 
+class LoadConfig(_Section):
+    """Who gets a line when there are not enough, beside [sip] max_calls, and how we stop."""
+
+    calls_per_trunk: Calls | None = None  # at a time, from one SIP peer or media stream account
+    calls_per_caller: Calls | None = None  # at a time, from one number
+    trunks: dict[str, Calls] = Field(default_factory=dict)
+    """Trunks with limits of their own: a SIP peer's IP address or an account → calls."""
+    spared_calls: int = Field(default=5, ge=0)
+    """With no more calls than these up, none is refused and nothing is shed for want of headroom:
+    so few calls are not what keeps the machine busy."""
+    drain_s: float = Field(default=120.0, ge=0)  # how long calls may go on after SIGTERM
+    farewell: str = "I am sorry, we have to end this call. Please call again in a few minutes."
+    """What callers are told who are still there then; empty: nothing."""
+
+
 class LogConfig(_Section):
     level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     personal: bool = False  # may log lines carry what callers said (keys that begin with pii_)
@@ -292,6 +307,7 @@ class Config(BaseSettings):
     webhook: WebhookConfig = WebhookConfig()
     summary: SummaryConfig = SummaryConfig()
     handoff: HandOffConfig = HandOffConfig()
+    load: LoadConfig = LoadConfig()
     log: LogConfig = LogConfig()
 
     @classmethod
