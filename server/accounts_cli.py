@@ -191,7 +191,7 @@ async def _open(config: "Config") -> "AsyncGenerator[Accounts]":
     from server.accounts.accounts import Accounts
 
     async with _database(config) as url:
-        accounts = await Accounts.open(url, config.accounts)
+        accounts = await Accounts.open(url, config.accounts, sip_realm=config.sip.realm)
         try:
             yield accounts
         finally:

@@ -109,6 +109,7 @@ async def _open_inside(
             feed=feed,
             recordings=recordings,
             dial=dialler.dial,
+            has_phone=dialler.has_phone,
             returns={name: each.says for name, each in engines.flow.returns.items()},
         )
         people = await open_people(parts, config, needs)
@@ -152,6 +153,10 @@ class _Dialler:
     async def dial(self, target: str, headers: Mapping[str, str] | None = None) -> OutgoingLeg:
         assert self.door is not None, "nobody has called yet, so nobody is called"
         return await self.door.dial(target, headers)
+
+    def has_phone(self, extension: str) -> bool:
+        """Whether an agent's phone is registered."""
+        return self.door is not None and bool(self.door.contacts(extension))
 
 
 def _make_app(parts: AsyncExitStack, inside: _Inside, streams: StreamDoor | None) -> FastAPI:

@@ -43,7 +43,7 @@ async def open_access(parts: AsyncExitStack, config: Config, database_url: str) 
         StartError: the database does not answer.
     """
     try:
-        accounts = await Accounts.open(database_url, config.accounts)
+        accounts = await Accounts.open(database_url, config.accounts, sip_realm=config.sip.realm)
     except RecordsUnavailableError as error:
         raise StartError(
             f"the database does not answer ({error}): start it, or correct DATABASE_URL"

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -54,6 +54,7 @@ class PeopleNeeds:
     feed: Feed
     recordings: Path | None
     dial: Dial
+    has_phone: Callable[[str], bool]
     returns: Mapping[str, str]
 
 
@@ -79,6 +80,7 @@ async def open_people(parts: AsyncExitStack, config: Config, needs: PeopleNeeds)
                 recordings=needs.recordings,
                 writer=writer,
                 dial=needs.dial,
+                has_phone=needs.has_phone,
                 returns=needs.returns,
                 summarise=await _summariser(parts, config),
                 clock=time.monotonic,

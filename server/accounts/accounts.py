@@ -38,6 +38,7 @@ class Accounts:
         database: AccountsDatabase,
         config: AccountsConfig,
         *,
+        sip_realm: str,
         passwords: Passwords | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -49,13 +50,16 @@ class Accounts:
         self.session_max_s = config.session_max_s
         self.audit = Audit(database)
         self.administration = Administration(
-            database, self._passwords, self._sessions, sip_realm=config.sip_realm, clock=clock
+            database, self._passwords, self._sessions, sip_realm=sip_realm, clock=clock
         )
         self.identities = Identities(database, self._sessions, clock=clock)
 
     @classmethod
-    async def open(cls, dsn: str, config: AccountsConfig) -> "Accounts":
+    async def open(cls, dsn: str, config: AccountsConfig, *, sip_realm: str) -> "Accounts":
         """Make or upgrade the tables.
+
+        Args:
+            sip_realm: for which the passwords of agents' SIP phones are kept: the registrar's.
 
         Raises:
             RecordsSetupError: the database's URL is none, or its tables are newer.
@@ -73,7 +77,7 @@ class Accounts:
         except BaseException:
             await database.close()
             raise
-        return cls(database, config)
+        return cls(database, config, sip_realm=sip_realm)
 
     async def close(self) -> None:
         await self._database.close()

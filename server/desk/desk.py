@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,13 +10,12 @@ from uuid import UUID
 
 from server.desk.desk_line import DeskLine, LineWorld
 from server.desk.options import DeskOptions
-from server.desk.ports import DeskActions
+from server.desk.ports import DeskActions, RingPhone
 from server.desk.presence import AgentDirectory, AgentProfile, Presence
 from server.desk.protocol import PendingAction, TransferTarget
 from server.desk.session import DeskSession, SessionWorld
 from server.desk.timers import Timers
 from server.handoff.ports import Offer
-from telephony.leg import OutgoingLeg
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +29,8 @@ class DeskPorts:
     """Who the desk works with."""
 
     actions: DeskActions
-    dial: Callable[[str], Awaitable[OutgoingLeg]] | None = None
-    """Rings an agent's extension; None: there are no SIP phones."""
+    dial: RingPhone | None = None
+    """None: there are no SIP phones."""
 
 
 class Desk:

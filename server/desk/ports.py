@@ -1,6 +1,6 @@
 """What the desk asks of those around it."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from server.desk.board import BoardApproval, BoardCall, ListenMode, QueueFigures
 from server.desk.protocol import EarlierCall, TransferTarget
+from telephony.leg import OutgoingLeg
 from voice.ports import AudioLeg
 
 
@@ -47,6 +48,14 @@ class OpenRtc(Protocol):
         Raises:
             NoAudioError: the offer cannot be answered; the message is for the agent.
         """
+        ...
+
+
+class RingPhone(Protocol):
+    """Rings an agent's extension."""
+
+    def __call__(self, extension: str, handoff_id: UUID, /) -> Awaitable[OutgoingLeg]:
+        """Call it; `handoff_id` is for the phone to show what it is called for."""
         ...
 
 

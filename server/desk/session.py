@@ -17,7 +17,7 @@ from server.desk.case_file import CaseFile
 from server.desk.desk_line import DeskLine, LineWorld
 from server.desk.errors import RefusedError
 from server.desk.phases import LineCommand
-from server.desk.ports import Channel, DeskActions
+from server.desk.ports import Channel, DeskActions, RingPhone
 from server.desk.presence import WINDOW_CLOSED, AgentDirectory, Engagement, Presence, Reach
 from server.desk.protocol import (
     AgentView,
@@ -67,7 +67,7 @@ class SessionWorld:
     directory: AgentDirectory
     actions: DeskActions
     spawn: Callable[[Coroutine[Any, Any, None]], None]
-    dial: Callable[[str], Awaitable[OutgoingLeg]] | None = None  # rings an extension
+    dial: RingPhone | None = None
 
 
 class DeskSession:
@@ -193,7 +193,7 @@ class DeskSession:
         phone: Callable[[], Awaitable[OutgoingLeg]] | None = None
         dial, extension = self._world.dial, state.profile.extension
         if state.reach is Reach.PHONE and dial is not None and extension is not None:
-            phone = lambda: dial(extension)  # noqa: E731  bound to what was chosen at this moment
+            phone = lambda: dial(extension, offer.context.handoff_id)  # noqa: E731  bound to what was chosen at this moment
         world = self._world.line
         line = DeskLine(
             offer,

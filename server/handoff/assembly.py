@@ -29,7 +29,7 @@ from server.handoff.handoff_token import user_to_user_of
 from server.handoff.in_hand import CallInHand
 from server.handoff.phone_line import PhoneLine
 from server.handoff.ports import AgentLine, Offer
-from server.handoff.run import RunWorld
+from server.handoff.run_world import RunWorld
 from server.handoff.settings import HandOffConfig
 from server.handoff.stage import StageWorld
 from server.handoff.summary import Summariser
@@ -43,6 +43,7 @@ from telephony.leg import CallerInfo, LegGoneError, OutgoingLeg
 from telephony.queue import CallQueue
 from telephony.queue_events import MAIN_QUEUE
 from telephony.sip.errors import SipError
+from telephony.sip.user_to_user import FIELD
 from telephony.sip_call_leg import SipCallLeg
 from telephony.transfer_events import ReferProgressed
 from telephony.webrtc import WebRtcPeers
@@ -70,6 +71,7 @@ class Needs:
 
     store: where hand-offs are kept, and told of; records keeps all else.
     recordings: the folder; None: nothing is recorded.
+    has_phone: whether the phone of an extension is registered now.
     returns: steps of the flow that agents may give a call back at, by name, in words.
     """
 
@@ -84,6 +86,7 @@ class Needs:
     recordings: Path | None
     writer: ThreadPoolExecutor
     dial: Dial
+    has_phone: Callable[[str], bool]
     returns: Mapping[str, str]
     summarise: Summariser
     clock: Callable[[], float]
@@ -109,7 +112,7 @@ def assemble(needs: Needs) -> People:
     desk = Desk(
         DeskPorts(
             actions=DeskRecordsPort(needs.records, needs.live, _targets(config)),
-            dial=needs.dial,
+            dial=lambda extension, handoff_id: needs.dial(extension, _about(handoff_id)),
         ),
         DeskOptions(
             return_steps=tuple(Choice(code=code, label=say) for code, say in needs.returns.items()),
@@ -118,7 +121,7 @@ def assemble(needs: Needs) -> People:
     )
     world = RunWorld(
         lines=_Lines(desk, needs.dial),
-        queue=WaitingRoom(queue, desk.directory, needs.records),
+        queue=WaitingRoom(queue, desk.directory, needs.records, has_phone=needs.has_phone),
         stage=StageWorld(
             tts=needs.tts,
             music=load_music(config.music) if config.music else hold_music(),
@@ -176,8 +179,13 @@ class _Lines:
             return self._desk.open(offer)
         if not _can_be_dialled(offer.agent_id):
             raise LookupError(f"agent {offer.agent_id!r} is not signed in")
-        uui = str(user_to_user_of(offer.context.handoff_id))
-        return PhoneLine(lambda: self._dial(offer.agent_id, {"User-to-User": uui}))
+        about = _about(offer.context.handoff_id)
+        return PhoneLine(lambda: self._dial(offer.agent_id, about))
+
+
+def _about(handoff_id: UUID) -> Mapping[str, str]:
+    """What a phone or PBX is told of the hand-off it is called for."""
+    return {FIELD: str(user_to_user_of(handoff_id))}
 
 
 def _can_be_dialled(target: str) -> bool:

@@ -9,7 +9,8 @@ from typing import Final
 from uuid import UUID
 
 from server.handoff.in_hand import CallInHand, HandOffOutcome
-from server.handoff.run import RunWorld, TransferRun
+from server.handoff.run import TransferRun
+from server.handoff.run_world import RunWorld
 from voice.events import HandOff
 
 log = logging.getLogger(__name__)

@@ -8,19 +8,15 @@ event at once does not interrupt the commands before it: events wait their turn.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol, assert_never
-from uuid import UUID, uuid4
+from typing import Any, Final, assert_never
+from uuid import uuid4
 
-from server.handoff.announcements import Announcements
-from server.handoff.attempts import Attempts
 from server.handoff.context import HandOffContext
 from server.handoff.in_hand import CallInHand, CallOver, HandOffOutcome, TakenBack
 from server.handoff.ports import (
-    AgentLine,
-    AgentLines,
     ColleagueInvited,
     HoldChanged,
     KeysSent,
@@ -29,9 +25,10 @@ from server.handoff.ports import (
     MuteChanged,
     Offer,
 )
-from server.handoff.stage import AGENT, CALLER, Stage, StageWorld
-from server.handoff.waiting_room import WaitingRoom
-from telephony.transfer import Transfer, TransferOptions, TransferState
+from server.handoff.run_world import RunWorld
+from server.handoff.stage import AGENT, CALLER, Stage
+from server.handoff.target_side import TargetSide
+from telephony.transfer import Transfer, TransferState
 from telephony.transfer_events import (
     BeginWrapUp,
     BriefEnded,
@@ -44,17 +41,12 @@ from telephony.transfer_events import (
     LeaveQueue,
     QueueGaveUp,
     Recovery,
-    ReferProgressed,
     ReleaseTarget,
     RingTarget,
     SayBrief,
     SendRefer,
     StopBrief,
     TakeBack,
-    TargetAccepted,
-    TargetAnswered,
-    TargetDeclined,
-    TargetFailed,
     TargetGone,
     TargetPicked,
     TimePassed,
@@ -63,38 +55,10 @@ from telephony.transfer_events import (
     TransferRequested,
 )
 from voice.events import HandOff, HandOffEnded, KeyPressed, LegEnded, LegEvent
-from voice.ports import AudioLeg
 
 log = logging.getLogger(__name__)
 
-_ACCEPT_KEY, _DECLINE_KEY, _CALLBACK_KEY = "1", "2", "1"
-_NOT_THERE: Final = frozenset({"no_answer", "not_accepted"})  # the target's own doing
-
-
-class Refers(Protocol):
-    """Sends REFERs on legs that can; SIP ones."""
-
-    def __call__(
-        self, leg: AudioLeg, target: str, *, replaces: AudioLeg | None, context: HandOffContext
-    ) -> AsyncIterator[ReferProgressed]: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunWorld:
-    """What all runs share."""
-
-    lines: AgentLines
-    queue: WaitingRoom
-    stage: StageWorld
-    refer: Refers
-    attempts: Callable[[UUID], Attempts]
-    context: Callable[[CallInHand, HandOff, UUID, datetime], HandOffContext]
-    summarise: Callable[[HandOffContext], Awaitable[tuple[str, ...]]]  # may take seconds
-    brief: Callable[[HandOffContext], str]
-    clock: Callable[[], float]
-    announcements: Announcements
-    options: TransferOptions
-    on_line: Callable[[UUID, str, str, float], None]  # call, who, text, seconds since the answer
+_CALLBACK_KEY: Final = "1"
 
 
 class TransferRun:
@@ -108,13 +72,9 @@ class TransferRun:
             call, world.stage, on_line=self._heard_line, on_member_failed=self._member_failed
         )
         self._attempts = world.attempts(self.id)
+        self._target = TargetSide(self, self.stage, self._attempts, world)
         self._summary: tuple[str, ...] = ()
-        self._line: AgentLine | None = None
-        self._target = ""
-        self._rung = self._joined = False  # the target of now
         self._callback_offered = False
-        self._held_since_s: float | None = None
-        self._held_s = 0.0
         self._events: deque[TransferEvent] = deque()
         self._draining = False
         self._outcome: asyncio.Future[HandOffOutcome] = asyncio.get_running_loop().create_future()
@@ -144,7 +104,7 @@ class TransferRun:
     @property
     def agent(self) -> str | None:
         """Who has the caller, or is rung."""
-        return self._target or None
+        return self._target.name or None
 
     @property
     def state(self) -> TransferState:
@@ -183,6 +143,12 @@ class TransferRun:
         self._events.append(event)
         self._tell_all()
 
+    def tell_before(self, event: TransferEvent, then: Callable[[], None]) -> None:
+        """See run_world.Run."""
+        self._events.append(event)
+        then()
+        self._tell_all()
+
     def _tell_all(self) -> None:
         if self._draining:
             return
@@ -208,7 +174,7 @@ class TransferRun:
             case TakeBack() | EndTransfer():
                 self._conclude(command)
             case BeginWrapUp(target=target):
-                self._world.queue.talk_ended(target, held_s=self._held_s)
+                self._world.queue.talk_ended(target, held_s=self._target.held_s)
             case _:
                 self._deal_with_target(command)
 
@@ -218,16 +184,16 @@ class TransferRun:
     ) -> None:
         match command:
             case RingTarget(target=target):
-                self._ring(target)
+                self._target.ring(target)
             case ReleaseTarget(reason=reason):
-                self._release(reason)
+                self._target.release(reason)
             case SayBrief():
                 text = self._world.brief(self.context())
                 self.stage.brief(text, on_ended=lambda: self.tell(BriefEnded()))
             case StopBrief():
                 self.stage.stop_brief()
             case JoinCaller():
-                self._join()
+                self._target.join()
             case SendRefer():
                 self._spawn(self._refer(command))
             case _:
@@ -240,14 +206,13 @@ class TransferRun:
             case LegEnded(reason=reason):
                 self.tell(CallerGone(reason=reason))
             case KeyPressed(key=key):
-                if self._callback_offered and key == _CALLBACK_KEY and not self._joined:
+                if self._callback_offered and key == _CALLBACK_KEY and not self._target.joined:
                     self.tell(CallerChose(recovery=Recovery.CALLBACK))
             case _:
                 assert_never(event)
 
     def _hold(self) -> None:
-        lost = self._joined
-        self._joined = False
+        lost, self._target.joined = self._target.joined, False
         self.stage.hold()
         texts = self._world.announcements
         self.stage.announce(texts.reconnecting if lost else texts.hold)
@@ -258,120 +223,31 @@ class TransferRun:
         elif name == AGENT:
             self.tell(TargetGone(reason="network_error"))
 
-    # --- the target ---
+    # --- what targets ask for ---
 
-    def _ring(self, target: str) -> None:
-        self._target, self._rung, self._joined, self._held_s = target, True, False, 0.0
-        self._attempts.rang(target)
-        self._world.queue.rung(target, self.call.call_id)
-        offer = Offer(
+    def offer(self, target: str) -> Offer:
+        """The caller, offered to this target as things stand."""
+        return Offer(
             id=uuid4(),
             call_id=self.call.call_id,
             agent_id=target,
             context=self.context(),
             rings_for_s=self._world.options.ring_s,
         )
-        try:
-            line = self._world.lines.open(offer)
-        except LookupError as error:
-            log.warning("a target cannot be reached", extra={"cause": str(error)})
-            self._tell_of_end(TargetFailed(reason="unreachable"), "unreachable")
-            return
-        self._line = line
-        line.on_event = lambda event: self._line_event(line, event)
-        line.ring()
 
-    def _line_event(self, line: AgentLine, event: LineEvent) -> None:
-        if line is not self._line:
-            return  # released: the next target's events are the ones that count
+    def asked(self, event: LineEvent) -> None:
+        """See run_world.Run."""
         match event:
-            case TargetAnswered():
-                if line.leg is not None:
-                    self.stage.agent_comes(line.leg)
-                self.tell(event)
-            case TargetDeclined() | TargetFailed() | TargetGone():
-                self._line_ended(event)
-            case HoldChanged(held=held):
-                self._hold_in_talk(held)
-            case MuteChanged(muted=muted):
-                self.stage.mute_agent(muted=muted)
-            case LinePressedKey(key=key):
-                self._agent_key(key)
+            case HoldChanged() | MuteChanged() | LinePressedKey():
+                pass  # of their own side
             case KeysSent() | ColleagueInvited():
                 log.info("not possible in this call", extra={"asked": type(event).__name__})
             case _:
                 self.tell(event)
 
-    def _line_ended(self, event: TargetDeclined | TargetFailed | TargetGone) -> None:
-        self.stage.agent_leaves()
-        if self._joined:
-            self.tell(event)  # they may come back, on the same line
-            return
-        self._line = None
-        declined = isinstance(event, TargetDeclined)
-        self._tell_of_end(event, "declined" if declined else event.reason or "gone")
-
-    def _tell_of_end(self, event: TargetDeclined | TargetFailed | TargetGone, outcome: str) -> None:
-        """The machine hears of it before the queue, which may pick the next target at once."""
-        self._events.append(event)
-        self._turned_away(outcome)
-        self._tell_all()
-
-    def _turned_away(self, outcome: str) -> None:
-        """The target does not get the caller; idempotent."""
-        if not self._rung:
-            return
-        self._rung = False
-        self._attempts.ended(outcome)
-        declined = outcome == "declined"
-        self._world.queue.turned_away(self._target, self.call.call_id, declined=declined)
-
-    def _agent_key(self, key: str) -> None:
-        if self.state not in (TransferState.BRIEFING, TransferState.DECIDING):
-            return
-        if key == _ACCEPT_KEY:
-            self.tell(TargetAccepted())
-        elif key == _DECLINE_KEY and (line := self._line) is not None:
-            self._line_ended(TargetDeclined(reason="key"))
-            line.on_event = _ignore_line
-            line.release("declined")
-
-    def _join(self) -> None:
-        if AGENT not in self.stage.room.members:
-            self.tell(TargetGone(reason="network_error"))
-            return
-        self.stage.join()
-        self._joined, self._rung = True, False
-        self._attempts.accepted()
-        self._world.queue.answered(self._target, self.call.call_id)
-        if self._line is not None:
-            self._line.joined()
-
-    def _release(self, reason: str) -> None:
-        line, self._line = self._line, None
-        self.stage.agent_leaves()
-        self._attempts.ended(reason)
-        if reason in _NOT_THERE:
-            self._turned_away(reason)
-        self._rung = False
-        if line is not None:
-            line.on_event = _ignore_line
-            line.release(reason)
-
-    def _hold_in_talk(self, held: bool) -> None:
-        if not self._joined:
-            return
-        self.stage.hold_in_talk(held=held)
-        now_s = self._world.clock()
-        if held:
-            self._held_since_s = now_s
-            self.stage.announce(self._world.announcements.on_hold)
-        elif self._held_since_s is not None:
-            self._held_s += now_s - self._held_since_s
-            self._held_since_s = None
-
     async def _refer(self, command: SendRefer) -> None:
-        replaces = self._line.leg if command.replaces_target and self._line else None
+        line = self._target.line
+        replaces = line.leg if command.replaces_target and line else None
         async for progress in self._world.refer(
             self.call.leg, command.target, replaces=replaces, context=self.context()
         ):
@@ -398,22 +274,18 @@ class TransferRun:
 
     def _close(self) -> None:
         """Whatever is left is let go, also when the run was cancelled."""
-        self._release("closed")
+        self._target.release("closed")
         self.stage.close()
         for task in self._tasks:
             task.cancel()
 
     def _heard_line(self, who: str, text: str, at_s: float) -> None:
         self.call.story.said(who, text, at_s)
-        if self._line is not None:
-            self._line.said(who, text)
+        if self._target.line is not None:
+            self._target.line.said(who, text)
         self._world.on_line(self.call.call_id, who, text, at_s)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _ignore_line(event: LineEvent) -> None:
-    pass

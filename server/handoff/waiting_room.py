@@ -64,6 +64,7 @@ class WaitingRoom:
         queue: the machine.
         directory: who is at their desk; its `on_presence` becomes ours.
         presence_log: where every agent's day is written down.
+        has_phone: whether the phone of an extension is registered now.
         wall: Unix time.
     """
 
@@ -73,14 +74,17 @@ class WaitingRoom:
         directory: AgentDirectory,
         presence_log: PresenceLog,
         *,
+        has_phone: Callable[[str], bool] = lambda extension: False,
         wall: Callable[[], float] = time.time,
     ) -> None:
+        self._has_phone = has_phone
         self.queue, self._directory, self._wall = queue, directory, wall
         self._presence_log = presence_log
         self._runs: dict[str, Waiting] = {}
         directory.on_presence = self._presence_changed
 
     def tick(self) -> None:
+        self._look_at_phones()
         self._tell(TimePassed())
 
     # --- what the runs of callers say -------------------------------------------------------------
@@ -164,6 +168,13 @@ class WaitingRoom:
         self._presence_log.presence_changed(
             agent, datetime.now(UTC), presence.value, reason if presence is Presence.AWAY else ""
         )
+
+    def _look_at_phones(self) -> None:
+        """Who takes calls on a phone is there as long as it is registered."""
+        for agent in self._directory.agents():
+            extension = agent.profile.extension
+            if extension is not None:
+                self._directory.phone_registered(agent.profile.id, self._has_phone(extension))
 
     def _follow(self, agent: str) -> None:
         state = self._directory.get(agent)

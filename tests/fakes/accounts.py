@@ -98,6 +98,7 @@ async def accounts_world(
         accounts = Accounts(
             AccountsDatabase(database_url),
             AccountsConfig(),
+            sip_realm="frontdesk",
             passwords=Passwords(min_characters=12, hasher=CHEAP),
             clock=clock,
         )

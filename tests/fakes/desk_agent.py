@@ -1,17 +1,18 @@
 """One agent at a desk without a network: pages that remember, legs that do nothing."""
 
 import json
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import numpy as np
 from pydantic import BaseModel
 
 from server.desk.desk_line import DeskLine, LineWorld
 from server.desk.options import DeskOptions
+from server.desk.ports import RingPhone
 from server.desk.presence import AgentDirectory, AgentProfile
 from server.desk.protocol import parse_from_desk
 from server.desk.session import DeskSession, SessionWorld
@@ -71,8 +72,8 @@ class FakeAudio:
         self.on_event(LegEnded(reason="network_error"))
 
 
-def _dialling(dial: Callable[[str], OutgoingLeg]) -> Callable[[str], Awaitable[OutgoingLeg]]:
-    async def at_once(extension: str) -> OutgoingLeg:
+def _dialling(dial: Callable[[str], OutgoingLeg]) -> RingPhone:
+    async def at_once(extension: str, handoff_id: UUID) -> OutgoingLeg:
         return dial(extension)
 
     return at_once

@@ -11,7 +11,7 @@ import numpy as np
 
 from dialog.flow import load_flow
 from dialog.session import Dialog
-from server.desk.presence import AgentDirectory, AgentProfile
+from server.desk.presence import AgentDirectory, AgentProfile, Reach
 from server.handoff.announcements import Announcements
 from server.handoff.attempts import Attempts
 from server.handoff.context import HandOffContext
@@ -19,7 +19,7 @@ from server.handoff.coordinator import HandOffs
 from server.handoff.gather import gather
 from server.handoff.in_hand import CallInHand, HandOffOutcome
 from server.handoff.ports import LineEvent, Offer
-from server.handoff.run import RunWorld
+from server.handoff.run_world import RunWorld
 from server.handoff.stage import StageWorld
 from server.handoff.story import CallStory
 from server.handoff.summary import TemplatedSummariser
@@ -158,8 +158,13 @@ class HandOffWorld:
         self.now_s, self.wall_s = 100.0, 1_800_000_000.0
         self.tts, self.records, self.recorder = BriefTts(), KeptHandOffs(), FakeRecorder()
         self.directory = AgentDirectory(lambda: self.now_s)
+        self.phones: set[str] = set()  # extensions that are registered
         self.waiting_room = WaitingRoom(
-            self.queue, self.directory, self.records, wall=lambda: self.wall_s
+            self.queue,
+            self.directory,
+            self.records,
+            has_phone=lambda extension: extension in self.phones,
+            wall=lambda: self.wall_s,
         )
         self.lines: list[FakeLine] = []
         self.ears: list[QuietEar] = []
@@ -216,6 +221,12 @@ class HandOffWorld:
     def signs_in(self, agent: str, *skills: str) -> None:
         self.directory.sign_in(AgentProfile(id=agent, name=agent.title(), skills=skills))
         self.directory.desk_connected(agent, True)
+        self.directory.choose_ready(agent)
+
+    def takes_calls_on_a_phone(self, agent: str, extension: str) -> None:
+        """Ready, and away from the desk."""
+        self.directory.sign_in(AgentProfile(id=agent, name=agent.title(), extension=extension))
+        self.directory.choose_reach(agent, Reach.PHONE)
         self.directory.choose_ready(agent)
 
     def is_staffed(self) -> None:

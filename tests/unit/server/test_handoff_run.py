@@ -171,6 +171,22 @@ async def test_caller_may_choose_to_be_called_back():
     assert outcome.ended.recovery == "callback"
 
 
+async def test_agent_on_a_phone_is_rung_only_while_it_is_registered(world: HandOffWorld):
+    world.is_staffed()
+    world.takes_calls_on_a_phone("ann", "201")
+    await world.hands_off()
+    await world.passes(1.0)
+    assert world.lines == []
+    world.phones.add("201")
+    await world.passes(1.0)
+    assert world.line.offer.agent_id == "ann"
+    world.hangs_up()
+    await world.passes(0.1)
+    world.phones.clear()
+    await world.passes(0.5)
+    assert world.directory.get("ann").presence.value == "offline"
+
+
 # --- in the conversation ---
 
 
