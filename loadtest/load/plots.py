@@ -89,7 +89,7 @@ def line_plot(
     if len(known) < 2:
         return '<p class="none">Not enough was measured to draw this.</p>'
     ys = [py for _, py in known] + ([limit.value] if limit else [])
-    frame = _Frame([px for px, _ in known], ys)
+    frame = _Frame([px for line in lines for px, _ in line.points], ys)
     drawn = [_axes(frame, x, y)]
     if limit is not None:
         drawn.append(_limit(frame, limit))

@@ -1,0 +1,52 @@
+"""The tones by which the ends of a transfer know each other, found again in what was heard; pure.
+
+They lie above the hold music and between the keys' frequencies (ITU-T Q.23), and no speech is as
+pure, so that nothing else in a call is taken for one of them.
+"""
+
+import math
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtest.pcm import FRAME_SAMPLES, RATE_HZ, Pcm
+
+CALLER_HZ: Final = 1900.0
+AGENT_HZ: Final = 2500.0
+
+_LEVEL: Final = 4_000  # of 32767, -18 dB: a person's voice
+_PURE: Final = 0.8  # share of the power at the tone; µ-law alone leaves 0.99
+_FAINT: Final = 200.0  # RMS below which nothing is there
+_STEP: Final = RATE_HZ // 200  # 5 ms: how exactly an onset is found
+_FRAMES: Final = 2  # a click is no tone
+
+
+def tone(hz: float, start: int, samples: int = FRAME_SAMPLES) -> Pcm:
+    """A piece of an endless sine, from its sample `start` on."""
+    at = np.arange(start, start + samples)
+    return (_LEVEL * np.sin(2 * math.pi * hz * at / RATE_HZ)).astype(np.int16)
+
+
+def is_tone(pcm: Pcm, hz: float) -> bool:
+    """Whether nearly all that sounds in `pcm`, 20 ms or more, is this tone."""
+    samples = pcm.astype(np.float64)
+    power = float(samples @ samples)
+    if power < samples.size * _FAINT**2:
+        return False
+    return 2 * abs(samples @ _phase(hz, samples.size)) ** 2 / (samples.size * power) >= _PURE
+
+
+def onset(pcm: Pcm, hz: float) -> int | None:
+    """The sample at which the tone begins to be heard, to 5 ms; None when it never does."""
+    last = pcm.size - _FRAMES * FRAME_SAMPLES
+    for at in range(0, last + 1, _STEP):
+        if is_tone(pcm[at : at + _FRAMES * FRAME_SAMPLES], hz):
+            return at
+    return None
+
+
+@lru_cache(maxsize=16)
+def _phase(hz: float, samples: int) -> NDArray[np.complex128]:
+    return np.exp(-2j * math.pi * hz * np.arange(samples) / RATE_HZ)
