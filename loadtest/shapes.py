@@ -20,6 +20,8 @@ from itertools import count
 from random import Random
 from typing import Final, Protocol
 
+from loadtest.errors import LoadtestError
+
 DEFAULT_DURATION_S: Final = 120.0
 SOAK_S: Final = 3_600.0  # leaks of a call show in an hour of them
 DEFAULT_STAGES: Final = 10  # of a ramp without a step of its own
@@ -36,7 +38,7 @@ class Shape(StrEnum):
     SOAK = "soak"  # the same for a long time
 
 
-class BadShapeError(ValueError):
+class BadShapeError(LoadtestError):
     """Options that make no load; the message says which and why."""
 
 
