@@ -18,7 +18,7 @@ from loadtest.load.summary import Summary, summarise
 from loadtest.load.terminal import failed_calls, live, tables
 from loadtest.sip_uri import SipUri
 
-EXIT_BROKEN: Final = 1  # an SLO did not hold
+EXIT_BROKEN: Final = 1  # an SLO did not hold, or nobody answered
 EXIT_BOTTLENECK: Final = 3  # the callers were late themselves: the run says nothing
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|)")
 _SECONDS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3_600.0}
@@ -106,6 +106,9 @@ def status(summary: Summary, console: Console) -> int:
             "The figures above say nothing about the server."
         )
         return EXIT_BOTTLENECK
+    if not summary.outcomes.answered:
+        console.print("no call was answered: nothing was measured")
+        return EXIT_BROKEN
     for verdict in _broken(summary):
         console.print(f"broken: {verdict}")
     return 0 if summary.kept else EXIT_BROKEN

@@ -6,8 +6,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from rich.console import Console
 
 from loadtest.errors import ScenarioError
+from loadtest.load.command import EXIT_BOTTLENECK, EXIT_BROKEN, status
 from loadtest.load.compare import compare
 from loadtest.load.files import ReportFileError, read_run, to_json
 from loadtest.load.mix import load_mix
@@ -63,6 +65,21 @@ def test_arrivals_without_a_caller_are_named_the_bottleneck():
     data = run_data()
     data.held_back = 3
     assert "3 arrivals" in (summarise(data).generator.bottleneck or "")
+
+
+def test_run_that_nobody_answered_proves_nothing():
+    data = run_data()
+    data.calls = [call(Fate.UNREACHABLE)]
+    summary = summarise(data)
+    assert summary.generator.bottleneck is None
+    assert status(summary, Console(quiet=True)) == EXIT_BROKEN
+
+
+def test_status_tells_a_broken_objective_from_callers_too_slow_to_tell():
+    quiet = Console(quiet=True)
+    assert status(summarise(run_data()), quiet) == 0
+    assert status(summarise(run_data(gap_ms=900)), quiet) == EXIT_BROKEN
+    assert status(summarise(run_data(gap_ms=900, late_s=0.05)), quiet) == EXIT_BOTTLENECK
 
 
 def test_slow_server_breaks_its_objective():
