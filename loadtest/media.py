@@ -141,6 +141,14 @@ class Media(asyncio.DatagramProtocol):
         """The sample of our clock at which the next frame will lie."""
         return self._tick * FRAME_SAMPLES
 
+    def time_of(self, sample: int) -> float:
+        """When this sample of our clock was, by the event loop's."""
+        return self._epoch_s + sample / RATE_HZ
+
+    def sample_at(self, time_s: float) -> int:
+        """The sample of our clock at this moment of the event loop's."""
+        return round((time_s - self._epoch_s) * RATE_HZ)
+
     def _queue(self, frames: "list[Pcm] | list[Pcm | KeyPacket]") -> Sent:
         start = self.now + len(self._outgoing) * FRAME_SAMPLES
         self._outgoing.extend(frames)

@@ -35,7 +35,8 @@ def is_tone(pcm: Pcm, hz: float) -> bool:
     power = float(samples @ samples)
     if power < samples.size * _FAINT**2:
         return False
-    return 2 * abs(samples @ _phase(hz, samples.size)) ** 2 / (samples.size * power) >= _PURE
+    found = 2 * abs(complex(samples @ _phase(hz, samples.size))) ** 2
+    return found / (samples.size * power) >= _PURE
 
 
 def onset(pcm: Pcm, hz: float) -> int | None:
