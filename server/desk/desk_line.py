@@ -16,7 +16,17 @@ from server.desk.agent_leg import AgentLeg
 from server.desk.case_file import CaseFile
 from server.desk.errors import RefusedError
 from server.desk.options import DeskOptions
-from server.desk.phases import ALLOWED, BEFORE_TAKING, IN_TALK, TAKEN, UP, LineCommand, Phase, asked
+from server.desk.phases import (
+    ALLOWED,
+    ANSWERED,
+    BEFORE_TAKING,
+    IN_TALK,
+    TAKEN,
+    UP,
+    LineCommand,
+    Phase,
+    asked,
+)
 from server.desk.presence import Engagement
 from server.desk.protocol import (
     Accept,
@@ -24,6 +34,7 @@ from server.desk.protocol import (
     CallTold,
     CallView,
     Decline,
+    ErrorTold,
     HangUp,
     Hold,
     Mute,
@@ -35,7 +46,14 @@ from server.desk.protocol import (
 )
 from server.desk.timers import Timer, Timers
 from server.handoff.phone_line import refusal
-from server.handoff.ports import HoldChanged, LineEvent, LinePressedKey, MuteChanged, Offer
+from server.handoff.ports import (
+    HoldChanged,
+    LineEvent,
+    LinePressedKey,
+    LineRequest,
+    MuteChanged,
+    Offer,
+)
 from telephony.leg import LegGoneError, LegRefusedError, OutgoingLeg
 from telephony.transfer_events import (
     TargetAccepted,
@@ -134,6 +152,9 @@ class DeskLine:
         line = self.case.said(who, text, self._world.wall)
         if self._phase is not Phase.ENDED:
             self._owner.tell(TranscriptTold(call_id=self.offer.call_id, line=line))
+
+    def refused(self, asked: LineRequest, why: str) -> None:
+        self._owner.tell(ErrorTold(code="refused", message=why, answers=ANSWERED[type(asked)]))
 
     def release(self, reason: str) -> None:
         self._released = True

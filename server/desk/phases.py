@@ -24,7 +24,7 @@ from server.desk.protocol import (
     Seen,
     TransferOn,
 )
-from server.handoff.ports import ColleagueInvited, KeysSent
+from server.handoff.ports import ColleagueInvited, KeysSent, LineRequest
 from telephony.transfer_events import AgentTransferredOn, CallReturned
 
 LineCommand: TypeAlias = (
@@ -76,9 +76,16 @@ ALLOWED: Final[Mapping[type[LineCommand], frozenset[Phase]]] = {
 }
 
 
-def asked(
-    command: PressKeys | TransferOn | ReturnToFrontdesk | Conference,
-) -> KeysSent | AgentTransferredOn | CallReturned | ColleagueInvited:
+# Which message of the page it was that asked for this.
+ANSWERED: Final[Mapping[type[LineRequest], str]] = {
+    KeysSent: "keys",
+    AgentTransferredOn: "transfer_on",
+    CallReturned: "return_to_frontdesk",
+    ColleagueInvited: "conference",
+}
+
+
+def asked(command: PressKeys | TransferOn | ReturnToFrontdesk | Conference) -> LineRequest:
     """What goes to the coordinator as it is."""
     match command:
         case PressKeys():

@@ -75,6 +75,10 @@ LineEvent: TypeAlias = (
 )
 
 
+LineRequest: TypeAlias = KeysSent | ColleagueInvited | CallReturned | AgentTransferredOn
+"""Of what an agent wants, what may turn out not to be possible."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """One caller offered to one agent."""
@@ -111,6 +115,10 @@ class AgentLine(Protocol):
 
     def said(self, who: str, text: str) -> None:
         """A line of the live transcript: `caller`, `frontdesk`, `agent`."""
+        ...
+
+    def refused(self, asked: LineRequest, why: str) -> None:
+        """What the agent asked for was not done; `why` is for them."""
         ...
 
     def release(self, reason: str) -> None:

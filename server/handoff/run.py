@@ -16,12 +16,14 @@ from uuid import uuid4
 
 from server.handoff.context import HandOffContext
 from server.handoff.in_hand import CallInHand, CallOver, HandOffOutcome, TakenBack
+from server.handoff.leg_abilities import CanBeReplaced, press
 from server.handoff.ports import (
     ColleagueInvited,
     HoldChanged,
     KeysSent,
     LineEvent,
     LinePressedKey,
+    LineRequest,
     MuteChanged,
     Offer,
 )
@@ -82,7 +84,10 @@ class TransferRun:
 
     async def run(self) -> HandOffOutcome:
         """Until frontdesk has the caller again, or the call is over."""
-        self.call.leg.on_event = self._caller_event
+        leg = self.call.leg
+        leg.on_event = self._caller_event
+        if isinstance(leg, CanBeReplaced):
+            leg.on_replaced = self._replaced
         self.stage.open()
         self._attempts.requested(self.context())
         self._spawn(self._summarise())
@@ -166,9 +171,7 @@ class TransferRun:
             case HoldCaller():
                 self._hold()
             case EnterQueue(first=first, without=without):
-                self._world.queue.join(
-                    self, self.call.call_id, self.handoff, first=first, without=without
-                )
+                self._wait(first=first, without=without)
             case LeaveQueue(reason=reason):
                 self._world.queue.leave(self.call.call_id, reason)
             case TakeBack() | EndTransfer():
@@ -199,6 +202,17 @@ class TransferRun:
             case _:
                 assert_never(command)
 
+    def _wait(self, *, first: bool, without: tuple[str, ...]) -> None:
+        self._world.queue.join(
+            self,
+            self.call.call_id,
+            self.handoff,
+            first=first,
+            without=without,
+            language=self.context().language,
+            known_agent=self.call.story.colleague,
+        )
+
     # --- the caller ---
 
     def _caller_event(self, event: LegEvent) -> None:
@@ -210,6 +224,10 @@ class TransferRun:
                     self.tell(CallerChose(recovery=Recovery.CALLBACK))
             case _:
                 assert_never(event)
+
+    def _replaced(self, uri: str) -> None:
+        """Their phone system gave the call to another phone (RFC 3891); whoever it is stays."""
+        self._note(f"(The call was passed on at the caller's end, to {uri}.)")
 
     def _hold(self) -> None:
         lost, self._target.joined = self._target.joined, False
@@ -240,8 +258,11 @@ class TransferRun:
         match event:
             case HoldChanged() | MuteChanged() | LinePressedKey():
                 pass  # of their own side
-            case KeysSent() | ColleagueInvited():
-                log.info("not possible in this call", extra={"asked": type(event).__name__})
+            case KeysSent(keys=keys):
+                if (why := press(self.call.leg, keys)) is not None:
+                    self._refuse(event, why)
+            case ColleagueInvited():
+                self._refuse(event, "a colleague cannot be asked in here")
             case _:
                 self.tell(event)
 
@@ -258,6 +279,7 @@ class TransferRun:
     def _conclude(self, command: TakeBack | EndTransfer) -> None:
         match command:
             case TakeBack(reason=reason, recovery=recovery, step=step):
+                self.call.story.colleague = self.agent if reason == "returned" else None
                 promised = None if recovery is Recovery.DIALOG else recovery.value
                 ended = HandOffEnded(reason=reason, recovery=promised, step=step)
                 self._attempts.concluded(f"returned: {step}" if reason == "returned" else reason)
@@ -274,10 +296,22 @@ class TransferRun:
 
     def _close(self) -> None:
         """Whatever is left is let go, also when the run was cancelled."""
+        leg = self.call.leg
+        if isinstance(leg, CanBeReplaced):
+            leg.on_replaced = None
         self._target.release("closed")
         self.stage.close()
         for task in self._tasks:
             task.cancel()
+
+    def _refuse(self, asked: LineRequest, why: str) -> None:
+        if self._target.line is not None:
+            self._target.line.refused(asked, why)
+
+    def _note(self, text: str) -> None:
+        """Add a word of ours to the transcript."""
+        at_s = self._world.clock() - self.call.answered_at_s
+        self._heard_line("frontdesk", text, at_s)
 
     def _heard_line(self, who: str, text: str, at_s: float) -> None:
         self.call.story.said(who, text, at_s)

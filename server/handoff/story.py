@@ -32,6 +32,7 @@ class CallStory:
         self._turns: dict[int, TurnRecord] = {}
         self._deeds: dict[str, Deed] = {}
         self._lines: list[Line] = []
+        self.colleague: str | None = None  # who gave the caller back to us, to have them again
 
     # --- what passes through ----------------------------------------------------------------------
 

@@ -97,13 +97,23 @@ class WaitingRoom:
         *,
         first: bool,
         without: tuple[str, ...],
+        language: str | None = None,
+        known_agent: str | None = None,
     ) -> None:
-        """The caller waits for whoever is free, or waits again."""
+        """The caller waits for whoever is free, or waits again.
+
+        Args:
+            without: agents who turned this caller away.
+            language: BCP 47 tag; None: any agent's.
+            known_agent: who had them before, and is waited for a little.
+        """
         self._runs[str(call_id)] = run
         self._tell(
             CallerJoined(
                 caller=str(call_id),
                 skill=handoff.skill,
+                language=language,
+                sticky_agent=known_agent,
                 first=first,
                 excluded=frozenset(without),
             )

@@ -18,7 +18,7 @@ from server.handoff.context import HandOffContext
 from server.handoff.coordinator import HandOffs
 from server.handoff.gather import gather
 from server.handoff.in_hand import CallInHand, HandOffOutcome
-from server.handoff.ports import LineEvent, Offer
+from server.handoff.ports import LineEvent, LineRequest, Offer
 from server.handoff.run_world import RunWorld
 from server.handoff.stage import StageWorld
 from server.handoff.story import CallStory
@@ -26,6 +26,7 @@ from server.handoff.summary import TemplatedSummariser
 from server.handoff.waiting_room import WaitingRoom
 from server.records.desk_facts import HandOffProgress, HandOffRequest
 from telephony.queue import CallQueue
+from telephony.rtp import KeyNotSentError
 from telephony.transfer import TransferOptions
 from telephony.transfer_events import (
     ReferProgressed,
@@ -63,9 +64,19 @@ class NoDetectors:
 
 
 class CallerLeg(ToneLeg):
-    """An answered caller with a tone for a voice."""
+    """An answered caller over SIP with a tone for a voice; remembers keys that were sent."""
 
     info = FakeIncomingLeg.info
+
+    def __init__(self, voice: Pcm) -> None:
+        super().__init__(voice)
+        self.keys = ""
+        self.on_replaced: Callable[[str], None] | None = None
+
+    def send_key(self, key: str) -> None:
+        if len(self.keys) == 8:
+            raise KeyNotSentError("too many keys are waiting")
+        self.keys += key
 
     async def answer(self) -> None: ...
 
@@ -96,6 +107,7 @@ class FakeLine:
         self.rung = self.is_joined = False
         self.released: str | None = None
         self.lines: list[tuple[str, str]] = []
+        self.refusals: list[tuple[type[LineRequest], str]] = []
 
     def ring(self) -> None:
         self.rung = True
@@ -105,6 +117,9 @@ class FakeLine:
 
     def said(self, who: str, text: str) -> None:
         self.lines.append((who, text))
+
+    def refused(self, asked: LineRequest, why: str) -> None:
+        self.refusals.append((type(asked), why))
 
     def release(self, reason: str) -> None:
         self.released = self.released or reason

@@ -196,6 +196,13 @@ def test_what_the_agent_asks_for_in_talk_goes_to_the_coordinator(
     assert agent.events[-1] == event
 
 
+def test_agent_is_told_what_was_not_possible_and_which_wish_it_was(agent: DeskAgent):
+    line = agent.talk()
+    line.refused(KeysSent(keys="1"), "this caller's line takes no keys")
+    told = agent.page.last(ErrorTold)
+    assert (told.message, told.answers) == ("this caller's line takes no keys", "keys")
+
+
 def test_keys_of_the_softphone_are_told_as_the_lines(agent: DeskAgent):
     agent.talk()
     agent.audio.on_event(KeyPressed(key="1"))

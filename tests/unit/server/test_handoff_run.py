@@ -3,7 +3,8 @@
 import pytest
 
 from server.handoff.in_hand import CallOver, TakenBack
-from server.handoff.ports import HoldChanged, LinePressedKey, MuteChanged
+from server.handoff.leg_abilities import press
+from server.handoff.ports import HoldChanged, KeysSent, LinePressedKey, MuteChanged
 from telephony.queue import CallQueue
 from telephony.queue_events import MAIN_QUEUE
 from telephony.queue_line import QueueOptions
@@ -17,7 +18,7 @@ from telephony.transfer_events import (
 )
 from tests.fakes.handoff_contexts import CALL_ID
 from tests.fakes.handoff_world import HandOffWorld, ever_heard, hears
-from tests.fakes.rooms import ToneLeg
+from tests.fakes.rooms import ToneLeg, tone
 from voice.events import HandOff, HandOffEnded, KeyPressed
 
 
@@ -255,6 +256,52 @@ async def test_muted_agent_is_not_heard(world: HandOffWorld):
     await world.passes(0.1)
     assert world.caller_hears() == set()
     assert hears(agent) == {"caller"}
+
+
+async def test_keys_the_agent_presses_reach_the_callers_network(world: HandOffWorld):
+    await joined(world)
+    world.line.on_event(KeysSent(keys="12#"))
+    assert world.caller.keys == "12#"
+    assert world.line.refusals == []
+
+
+async def test_agent_is_told_of_keys_that_were_not_sent(world: HandOffWorld):
+    await joined(world)
+    world.line.on_event(KeysSent(keys="123456789"))
+    assert world.line.refusals == [(KeysSent, "not all keys were sent: too many keys are waiting")]
+
+
+def test_line_that_takes_no_keys_says_so():
+    assert press(ToneLeg(tone(500)), "1") == "this caller's line takes no keys"
+
+
+async def test_caller_who_is_back_from_frontdesk_gets_the_same_agent_again(world: HandOffWorld):
+    world.signs_in("bob")  # idle for longer
+    await world.passes(1.0)
+    await joined(world)
+    first = world.line.offer.agent_id
+    other = {"ann": "bob", "bob": "ann"}[first]
+    world.line.on_event(CallReturned(step="change_address"))
+    await world.ended()
+    world.directory.engage(first, None)
+    world.directory.choose_away(first, "notes")
+    world.directory.choose_ready(first)
+    await world.passes(0.2)
+    await world.hands_off(HandOff(reason="step_done"))
+    assert world.line.offer.agent_id == first != other
+
+
+async def test_caller_replaced_at_their_phone_system_stays_and_is_noted(world: HandOffWorld):
+    await joined(world)
+    assert world.caller.on_replaced is not None
+    world.caller.on_replaced("sip:bob@pbx.example.com")
+    await world.passes(0.2)
+    assert world.caller_hears() == {"agent"}
+    assert "sip:bob@pbx.example.com" in world.story.lines[-1].text
+    assert world.line.lines[-1][0] == "frontdesk"
+    world.hangs_up()
+    await world.ended()
+    assert world.caller.on_replaced is None
 
 
 # --- the caller goes ---

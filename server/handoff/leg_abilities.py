@@ -1,0 +1,38 @@
+"""What some legs can do and others cannot, asked of the leg itself."""
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+from telephony.rtp import KeyNotSentError
+from voice.ports import AudioLeg
+
+
+@runtime_checkable
+class SendsKeys(Protocol):
+    """Presses keys for the far end to hear: SIP does; browsers and media streams do not."""
+
+    def send_key(self, key: str) -> None:
+        """
+        Raises:
+            KeyNotSentError: the far end takes none, or too many are waiting.
+        """
+        ...
+
+
+@runtime_checkable
+class CanBeReplaced(Protocol):
+    """Goes on with whoever takes the far end's place (RFC 3891); SIP."""
+
+    on_replaced: Callable[[str], None] | None
+
+
+def press(leg: AudioLeg, keys: str) -> str | None:
+    """Press keys for the far end; returns why that was not possible, for people."""
+    if not isinstance(leg, SendsKeys):
+        return "this caller's line takes no keys"
+    try:
+        for key in keys:
+            leg.send_key(key)
+    except KeyNotSentError as error:
+        return f"not all keys were sent: {error}"
+    return None
