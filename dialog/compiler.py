@@ -6,25 +6,29 @@ from typing import Any, Final, TypeVar
 
 from dialog import steps
 from dialog.conditions import Clause, Condition, Test
-from dialog.events import ActionStatus
+from dialog.events import ActionStatus, BargeIn
 from dialog.located import Located, Section, unknown
 from dialog.names import fields_of, references_in
 from dialog.steps import Instruction, WayBack
+from dialog.texts import Text
 
 _WayT = TypeVar("_WayT", ActionStatus, WayBack)
 
 _WORDS: Final = {"return": steps.Return(), "done": steps.Done()}
+_HOW: Final = ("short", "barge_in")
+"""What may stand beside a text: how else it is put, and what interrupts it."""
+
 _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
-    "ask": (),
-    "confirm": ("say",),
+    "ask": ("barge_in",),
+    "confirm": ("say", *_HOW),
     "perform": ("arguments", "save", "filler", "on"),
     "hand_off": ("on",),
     "if": ("then", "else"),
-    "say": (),
-    "question": ("yes", "no"),
+    "say": _HOW,
+    "question": ("yes", "no", *_HOW),
     "set": (),
     "forget": (),
-    "retry": ("say", "attempts", "otherwise"),
+    "retry": ("say", *_HOW, "attempts", "otherwise"),
     "call": ("with",),
     "start": ("with",),
     "end": (),
@@ -51,11 +55,42 @@ class Scope:
     defined: set[str]  # names of facts, slots, phrases, saved results
     used: list[tuple[str, Located]] = field(default_factory=list[tuple[str, Located]])
 
-    def use_template(self, at: Located) -> str:
-        """A text to be spoken; notes the names in it."""
+    def text(self, section: Section, key: str = "say") -> Text:
+        """A text to be spoken, with what stands beside it; notes the names in it."""
+        return text_of(section, key, self._template)
+
+    def _template(self, at: Located) -> str:
         text = at.text()
         self.used.extend((name, at) for name, _ in fields_of(text))
         return text
+
+
+def text_of(section: Section, key: str, read: Callable[[Located], str]) -> Text:
+    """The text under a key, and beside it its short form and what interrupts it.
+
+    Args:
+        read: checks a template.
+
+    Raises:
+        FlowError: one of them is none.
+    """
+    short = section.get("short")
+    return Text(
+        say=read(section[key]),
+        short=None if short is None else read(short),
+        barge_in=barge_in_of(section),
+    )
+
+
+def barge_in_of(section: Section) -> BargeIn | None:
+    """What may interrupt, where a section says so: a mode; true is all, false is none."""
+    at = section.get("barge_in")
+    if at is None:
+        return None
+    value = at.scalar()
+    if isinstance(value, bool):
+        return BargeIn.ALL if value else BargeIn.NONE
+    return BargeIn(at.one_of("barge_in", list(BargeIn)))
 
 
 def condition_of(at: Located, scope: Scope) -> Condition:
@@ -149,18 +184,19 @@ class _Task:
 
     def _ask(self, step: Section) -> None:
         slot = step["ask"].one_of("slot", self._scope.slots)
-        self._asked_at.setdefault(slot, self.emit(steps.Ask(slot=slot)))
+        ask = steps.Ask(slot=slot, barge_in=barge_in_of(step))
+        self._asked_at.setdefault(slot, self.emit(ask))
 
     def _confirm(self, step: Section) -> None:
         slot = step["confirm"].one_of("slot", self._scope.slots)
         if "say" not in step:
             step.at.fail(f"'confirm' has no 'say'; for example: I have {{{slot}}}. Is that right?")
-        say = self._scope.use_template(step["say"])
-        position = self.emit(steps.Confirm(slot=slot, say=say, ask_at=0))
+        confirm = steps.Confirm(slot=slot, say=self._scope.text(step), ask_at=0)
+        position = self.emit(confirm)
         self._going_back.append((position, slot, step.at))
 
     def _say(self, step: Section) -> None:
-        self.emit(steps.Say(text=self._scope.use_template(step["say"])))
+        self.emit(steps.Say(text=self._scope.text(step)))
 
     def _perform(self, step: Section) -> None:
         name = step["perform"].one_of("action", self._scope.actions)
@@ -223,7 +259,7 @@ class _Task:
         self._land([over])
 
     def _question(self, step: Section) -> None:
-        text = self._scope.use_template(step["question"])
+        text = self._scope.text(step, "question")
         position = self.emit(steps.Done())
         self.block(step.get("yes"))
         over = self.emit(steps.Done())
@@ -246,7 +282,7 @@ class _Task:
         if "otherwise" not in step:
             step.at.fail("'retry' has no 'otherwise': what happens when the attempts are used up?")
         attempts = step["attempts"].integer(1, 10) if "attempts" in step else 3
-        say = self._scope.use_template(step["say"]) if "say" in step else None
+        say = self._scope.text(step) if "say" in step else None
         position = self.emit(steps.Retry(slot=slot, say=say, attempts=attempts, ask_at=0))
         self._going_back.append((position, slot, step.at))
         self.block(step["otherwise"])

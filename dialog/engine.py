@@ -18,6 +18,7 @@ from typing import Any, assert_never
 
 from dialog.events import (
     ActionEnded,
+    BargeIn,
     CallerKeyed,
     CallerSaid,
     CallerSilent,
@@ -57,8 +58,10 @@ def start(flow: Flow, call_id: str, facts: Mapping[str, Any]) -> State:
     return State(call_id=call_id, flow=flow.identity, facts=dict(facts))
 
 
-def step(flow: Flow, state: State, event: Event, classifier: IntentClassifier) -> Step:
-    """Take one event.
+def step(
+    flow: Flow, state: State, event: Event, classifier: IntentClassifier, *, terse: bool = False
+) -> Step:
+    """Take one event; `terse` has what is said in its short form.
 
     An event that nothing waits for (speech while an action runs, an action's second ending) changes
     nothing but the count of turns.
@@ -66,7 +69,7 @@ def step(flow: Flow, state: State, event: Event, classifier: IntentClassifier) -
     Raises:
         FlowLoopError: the flow runs in circles without waiting for anything.
     """
-    runner = Runner(flow, replace(state, turn=state.turn + 1))
+    runner = Runner(flow, replace(state, turn=state.turn + 1), terse=terse)
     listener = Listener(runner, classifier)
     _receive(event, runner, listener)
     return Step(
@@ -111,16 +114,18 @@ def _catch_up(runner: Runner, listener: Listener) -> None:
 
 def expectation_of(flow: Flow, state: State) -> Expectation:
     """What a state waits for, as the ears need to know it."""
+    mode = flow.barge_in_at(state)
     match state.waiting:
         case Waiting.OPEN | Waiting.CHOICE:
-            return Expectation(kind=Expects.FREE)
+            return Expectation(kind=Expects.FREE, barge_in=mode)
         case Waiting.SLOT:
-            return flow.slots[state.awaits].expectation
+            slot = flow.slots[state.awaits]
+            return replace(slot.expectation, barge_in=slot.ask.barge_in or mode)
         case Waiting.CONFIRM | Waiting.QUESTION | Waiting.INTENT | Waiting.RESUME:
-            return Expectation(kind=Expects.YES_NO)
+            return Expectation(kind=Expects.YES_NO, barge_in=mode)
         case Waiting.ACTION | Waiting.HAND_OFF:
             return Expectation(kind=Expects.NOTHING)
         case Waiting.START | Waiting.ENDED:
-            return Expectation(kind=Expects.NOTHING, barge_in=False)
+            return Expectation(kind=Expects.NOTHING, barge_in=BargeIn.NONE)
         case _:
             assert_never(state.waiting)

@@ -102,12 +102,21 @@ Event: TypeAlias = (
 # --- what the dialog asks for ---------------------------------------------------------------------
 
 
+class BargeIn(StrEnum):
+    """What of the caller's interrupts what is being said."""
+
+    ALL = "all"  # their voice and their keys
+    SPEECH = "speech"  # their voice
+    KEYS = "keys"  # their keys
+    NONE = "none"  # nothing: it is said to its end
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speak:
     """Say `text`, as it stands, to the caller."""
 
     text: str
-    barge_in: bool = True
+    barge_in: BargeIn = BargeIn.ALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +177,7 @@ class Expectation:
     kind: Expects = Expects.FREE
     min_length: int | None = None  # of digits or characters
     max_length: int | None = None
-    barge_in: bool = True  # may the caller interrupt what is being said
+    barge_in: BargeIn = BargeIn.ALL  # what interrupts the question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

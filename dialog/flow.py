@@ -7,11 +7,21 @@ Every mistake is a FlowError that names the file, the line and the fix.
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from dialog.compiler import ActionDefaults, Scope, compile_task, condition_of, statuses_of
+from dialog.compiler import (
+    ActionDefaults,
+    Scope,
+    barge_in_of,
+    compile_task,
+    condition_of,
+    statuses_of,
+    text_of,
+)
 from dialog.conditions import Condition
+from dialog.events import BargeIn
 from dialog.located import FlowError, Located, Section, read, unknown
 from dialog.names import FILTERS, fields_of, is_name
 from dialog.plan import (
@@ -27,6 +37,7 @@ from dialog.plan import (
     Verification,
 )
 from dialog.steps import Instruction, Perform
+from dialog.texts import Text
 
 __all__ = ["BUILT_IN", "Flow", "FlowError", "load_flow"]
 
@@ -52,8 +63,9 @@ _PROMPT_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _SLOT_KEYS: Final = (
     *("type", "length", "country", "keep", "depends_on", "cues", "forget_when_said"),
-    *("ask", "no_input", "no_match", "help"),
+    *("ask", "no_input", "no_match", "help", "barge_in"),
 )
+_TEXT_KEYS: Final = ("say", "short", "barge_in")
 _ACTION_KEYS: Final = ("filler", "says", "on")
 _POSTCODE_LENGTHS: Final = {"us": (5, 5), "ca": (6, 6), "uk": (5, 7)}
 _LONGEST: Final = 32  # digits or characters a caller can be asked to say
@@ -90,6 +102,7 @@ def _flow(at: Located, version: str) -> Flow:
     )
     phrases = _phrases(top.get("phrases"), scope)
     tasks = {name.text(): _task(name, each, scope) for name, each in top["tasks"].items()}
+    modes = {name.text(): _mode_of_task(each) for name, each in top["tasks"].items()}
     verified_by = _verifications(top.get("verified_by"), scope)
     _check_names(scope)
     return Flow(
@@ -106,6 +119,7 @@ def _flow(at: Located, version: str) -> Flow:
         slots=_linked(slots, top["slots"]),
         phrases=phrases,
         tasks=tasks,
+        barge_in={name: mode for name, mode in modes.items() if mode is not None},
         says=_says(top.get("actions"), tasks),
         returns=_returns(top.get("returns"), task_names),
         verified_by=verified_by,
@@ -125,7 +139,7 @@ def _named(key: Located) -> str:
 def _prompts(at: Located) -> Prompts:
     section = at.section("prompts", _PROMPT_FIELDS, _PROMPT_FIELDS)
     return Prompts(
-        **{name: _text(section[name], allowed) for name, allowed in _PROMPT_FIELDS.items()}
+        **{name: _spoken(section[name], allowed) for name, allowed in _PROMPT_FIELDS.items()}
     )
 
 
@@ -138,21 +152,33 @@ def _text(at: Located, allowed: tuple[str, ...]) -> str:
     return text
 
 
-def _reprompts(section: Section, allowed: tuple[str, ...]) -> Reprompts:
+def _spoken(at: Located, allowed: tuple[str, ...], mode: BargeIn | None = None) -> Text:
+    """A text, or `{say: …, short: …, barge_in: …}`; `mode` holds where it says nothing."""
+    if not at.is_mapping:
+        return Text(say=_text(at, allowed), barge_in=mode)
+    section = at.section("a text", _TEXT_KEYS, ("say",))
+    text = text_of(section, "say", lambda each: _text(each, allowed))
+    return text if text.barge_in else replace(text, barge_in=mode)
+
+
+def _reprompts(
+    section: Section, allowed: tuple[str, ...], mode: BargeIn | None = None
+) -> Reprompts:
     for name in ("no_input", "no_match", "help"):
         if name not in section:
             section.at.fail(f"there is no '{name}'; add what is said then")
     return Reprompts(
-        no_input=_texts(section["no_input"], allowed),
-        no_match=_texts(section["no_match"], allowed),
-        help=_text(section["help"], allowed),
+        no_input=_texts(section["no_input"], allowed, mode),
+        no_match=_texts(section["no_match"], allowed, mode),
+        help=_spoken(section["help"], allowed, mode),
     )
 
 
-def _texts(at: Located, allowed: tuple[str, ...]) -> tuple[str, ...]:
+def _texts(at: Located, allowed: tuple[str, ...], mode: BargeIn | None) -> tuple[Text, ...]:
     if not at.is_list:
-        return (_text(at, allowed),)
-    return tuple(_text(each, allowed) for each in at.list()) or at.fail("add at least one text")
+        return (_spoken(at, allowed, mode),)
+    texts = tuple(_spoken(each, allowed, mode) for each in at.list())
+    return texts or at.fail("add at least one text")
 
 
 def _shared_reprompts(at: Located, name: str, allowed: tuple[str, ...]) -> Reprompts:
@@ -170,9 +196,9 @@ def _phrases(at: Located | None, scope: Scope) -> dict[str, tuple[Phrase, ...]]:
 
 
 def _phrase(at: Located, scope: Scope) -> Phrase:
-    case = at.section("a phrase", ("when", "say"), ("say",))
+    case = at.section("a phrase", ("when", "say", "short"), ("say",))
     when = condition_of(case["when"], scope) if "when" in case else Condition()
-    return Phrase(when=when, say=scope.use_template(case["say"]))
+    return Phrase(when=when, say=scope.text(case))
 
 
 # --- what there is --------------------------------------------------------------------------------
@@ -210,6 +236,7 @@ def _slot(key: Located, at: Located) -> Slot:
     country = (
         section["country"].one_of("country", _POSTCODE_LENGTHS) if "country" in section else "us"
     )
+    mode = barge_in_of(section)
     low, high = _lengths(section.get("length"))
     if kind is SlotType.POSTCODE:
         low, high = _POSTCODE_LENGTHS[country]
@@ -218,8 +245,8 @@ def _slot(key: Located, at: Located) -> Slot:
     return Slot(
         name=_named(key),
         type=kind,
-        ask=_text(section["ask"], ()),
-        reprompts=_reprompts(section, ()),
+        ask=_spoken(section["ask"], (), mode),
+        reprompts=_reprompts(section, (), mode),
         min_length=low,
         max_length=high,
         country=country,
@@ -302,7 +329,16 @@ def _says(at: Located | None, tasks: Mapping[str, tuple[Instruction, ...]]) -> d
 
 def _task(key: Located, at: Located, scope: Scope) -> tuple[Instruction, ...]:
     _named(key)
-    return compile_task(at, scope)
+    return compile_task(_steps_of(at)["steps"] if at.is_mapping else at, scope)
+
+
+def _steps_of(at: Located) -> Section:
+    """A task as `{barge_in: …, steps: […]}`."""
+    return at.section("a task", ("barge_in", "steps"), ("steps",))
+
+
+def _mode_of_task(at: Located) -> BargeIn | None:
+    return barge_in_of(_steps_of(at)) if at.is_mapping else None
 
 
 def _check_names(scope: Scope) -> None:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dialog.conditions import Condition
-from dialog.events import Expectation, Expects
+from dialog.events import BargeIn, Expectation, Expects
 from dialog.state import State, StateError
-from dialog.steps import Ask, Call, Confirm, Instruction, Start
+from dialog.steps import Ask, Call, Confirm, Instruction, Question, Retry, Say, Start
+from dialog.texts import Text
 
 
 class SlotType(StrEnum):
@@ -31,16 +32,20 @@ _EXPECTS = {
 class Reprompts:
     """What is said, first to last, when an answer fails; after the last a person is called in."""
 
-    no_input: tuple[str, ...]
-    no_match: tuple[str, ...]
-    help: str
+    no_input: tuple[Text, ...]
+    no_match: tuple[Text, ...]
+    help: Text
+
+    @property
+    def texts(self) -> tuple[Text, ...]:
+        return (*self.no_input, *self.no_match, self.help)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
     name: str
     type: SlotType
-    ask: str
+    ask: Text
     reprompts: Reprompts
     min_length: int | None = None  # of digits or characters
     max_length: int | None = None
@@ -85,13 +90,13 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompts:
-    greeting: str
-    open: str
-    anything_else: str
-    goodbye: str
-    confirm_intent: str
-    choose_intent: str
-    resume: str
+    greeting: Text
+    open: Text
+    anything_else: Text
+    goodbye: Text
+    confirm_intent: Text
+    choose_intent: Text
+    resume: Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +104,7 @@ class Phrase:
     """One of several ways to put something: spoken when its condition holds."""
 
     when: Condition
-    say: str
+    say: Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +138,7 @@ class Flow:
     slots: Mapping[str, Slot]
     phrases: Mapping[str, tuple[Phrase, ...]]
     tasks: Mapping[str, tuple[Instruction, ...]]
+    barge_in: Mapping[str, BargeIn]  # by task: of what is said in it, where that says nothing else
     says: Mapping[str, str]  # by action: what it does, with its arguments in {braces}
     returns: Mapping[str, Return]
     verified_by: tuple[Verification, ...]
@@ -145,6 +151,31 @@ class Flow:
     def examples(self) -> dict[str, tuple[str, ...]]:
         """What the classifier of intents learns from."""
         return {name: intent.examples for name, intent in self.intents.items()}
+
+    @property
+    def texts(self) -> tuple[Text, ...]:
+        """All that may be said, but for what is said while an action runs."""
+        prompts = self.prompts
+        return (
+            *(prompts.greeting, prompts.open, prompts.anything_else, prompts.goodbye),
+            *(prompts.confirm_intent, prompts.choose_intent, prompts.resume),
+            *self.open_reprompts.texts,
+            *self.yes_no_reprompts.texts,
+            *(text for slot in self.slots.values() for text in (slot.ask, *slot.reprompts.texts)),
+            *(phrase.say for phrases in self.phrases.values() for phrase in phrases),
+            *(text for steps in self.tasks.values() for text in _texts_of(steps)),
+        )
+
+    def barge_in_at(self, state: State) -> BargeIn:
+        """What interrupts that which is said at a call's place, where the text says nothing.
+
+        The step that asks decides, else the innermost task under way that has a mode.
+        """
+        for frame in reversed(state.frames):
+            mode = _mode_of(self.tasks[frame.task][frame.position]) or self.barge_in.get(frame.task)
+            if mode is not None:
+                return mode
+        return BargeIn.ALL
 
     def adopt(self, state: State) -> State:
         """Check that a snapshot belongs here.
@@ -178,3 +209,24 @@ class Flow:
                     self._gather(other, names, seen)
                 case _:
                     pass
+
+
+def _texts_of(steps: tuple[Instruction, ...]) -> Iterator[Text]:
+    for step in steps:
+        match step:
+            case Say(text=text) | Question(text=text) | Confirm(say=text):
+                yield text
+            case Retry(say=Text() as text):
+                yield text
+            case _:
+                pass
+
+
+def _mode_of(step: Instruction) -> BargeIn | None:
+    match step:
+        case Ask(barge_in=mode):
+            return mode
+        case Question(text=text) | Confirm(say=text):
+            return text.barge_in
+        case _:
+            return None

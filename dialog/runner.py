@@ -11,6 +11,7 @@ from typing import Any, Final
 from dialog import steps
 from dialog.events import (
     ActionEnded,
+    BargeIn,
     Effect,
     EndCall,
     HandOff,
@@ -23,6 +24,7 @@ from dialog.names import dig, render, resolve
 from dialog.plan import Flow, Reprompts, Return, Slot
 from dialog.slots import fill_within, spoken
 from dialog.state import Frame, Parked, State, Waiting
+from dialog.texts import Text
 
 _MOST_INSTRUCTIONS: Final = 1_000  # in one step; a flow that runs longer goes round in circles
 _MOST_PARKED: Final = 3  # digressions from digressions; beyond, the oldest is let go
@@ -33,11 +35,12 @@ class FlowLoopError(Exception):
 
 
 class Runner:
-    """One step being made."""
+    """One step being made; `terse` has texts in their short form."""
 
-    def __init__(self, flow: Flow, state: State) -> None:
+    def __init__(self, flow: Flow, state: State, *, terse: bool = False) -> None:
         self.flow = flow
         self.state = state
+        self._terse = terse
         self.understanding: Understanding | None = None
         self._effects: list[Effect] = []
         self._actions = 0
@@ -99,37 +102,42 @@ class Runner:
     def _phrase(self, name: str) -> str | None:
         for phrase in self.flow.phrases[name]:
             if phrase.when.holds(self.lookup):
-                return render(phrase.say, self.spoken)
+                return render(phrase.say.form(terse=self._terse), self.spoken)
         return None
 
     # --- speaking ---------------------------------------------------------------------------------
 
-    def say(self, template: str, values: Mapping[str, str] | None = None) -> str:
-        """Say a text of the flow; what is said in one step is one Speak. Returns what is said."""
-        text = render(template, values.get if values is not None else self.spoken)
-        last = self._effects[-1] if self._effects else None
-        if isinstance(last, Speak) and last.barge_in:
-            self._effects[-1] = replace(last, text=f"{last.text} {text}")
-        else:
-            self._effects.append(Speak(text=text))
+    def say(self, text: Text, values: Mapping[str, str] | None = None) -> str:
+        """Say a text of the flow; what one step says in one mode is one Speak. Returns it."""
+        template = text.form(terse=self._terse)
+        said = render(template, values.get if values is not None else self.spoken)
+        self._speak(said, text.barge_in or self.flow.barge_in_at(self.state))
         self.update(said=" ".join(e.text for e in self._effects if isinstance(e, Speak)))
-        return text
+        return said
+
+    def _speak(self, said: str, mode: BargeIn) -> None:
+        last = self._effects[-1] if self._effects else None
+        if isinstance(last, Speak) and last.barge_in is mode:
+            self._effects[-1] = replace(last, text=f"{last.text} {said}")
+        else:
+            self._effects.append(Speak(text=said, barge_in=mode))
 
     def repeat(self) -> None:
         """Say again what was last said."""
-        self._effects.append(Speak(text=self.state.said or self.flow.prompts.open))
+        said = self.state.said or self.flow.prompts.open.form(terse=self._terse)
+        self._speak(said, self.flow.barge_in_at(self.state))
 
     def ask(
         self,
         waiting: Waiting,
-        template: str,
+        text: Text,
         *,
         values: Mapping[str, str] | None = None,
         awaits: str = "",
         options: tuple[str, ...] = (),
     ) -> None:
         """Say a question and wait for its answer, with all counters at zero."""
-        question = self.say(template, values)
+        question = self.say(text, values)
         self.update(
             waiting=waiting,
             awaits=awaits,
@@ -230,7 +238,7 @@ class Runner:
         """Leave everything under way for a task."""
         self.update(frames=(Frame(task=task, position=0),), parked=())
 
-    def open(self, prompt: str) -> None:
+    def open(self, prompt: Text) -> None:
         """Ask an open question, with nothing under way."""
         self.update(frames=(), intent=None, utterance="")
         self.ask(Waiting.OPEN, prompt)
@@ -246,7 +254,8 @@ class Runner:
 
     def end(self, reason: str) -> None:
         """Say goodbye and hang up."""
-        self._effects.append(Speak(text=self.flow.prompts.goodbye, barge_in=False))
+        goodbye = self.flow.prompts.goodbye
+        self._speak(goodbye.form(terse=self._terse), goodbye.barge_in or BargeIn.NONE)
         self._effects.append(EndCall(reason=reason))
         self.update(waiting=Waiting.ENDED, awaits="", frames=(), parked=(), options=(), question="")
 
@@ -341,7 +350,7 @@ class Runner:
     def _hand_off(self, step: steps.HandOff) -> None:
         last = self._effects[-1] if self._effects else None
         if isinstance(last, Speak):  # the caller must know where they are going
-            self._effects[-1] = replace(last, barge_in=False)
+            self._effects[-1] = replace(last, barge_in=BargeIn.NONE)
         doing = self.flow.intents[self.state.intent].says if self.state.intent else None
         self._effects.append(
             HandOff(

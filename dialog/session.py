@@ -4,10 +4,10 @@ dialog = Dialog(load_flow(path), classifier, call_id, facts={"caller": "+1555010
 effects = dialog.receive(CallStarted())
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from dialog.engine import expectation_of, start, step
+from dialog.engine import Step, expectation_of, start, step
 from dialog.events import (
     ActionEnded,
     CallerSaid,
@@ -35,18 +35,21 @@ class Dialog:
         *,
         facts: Mapping[str, Any] | None = None,
         state: State | None = None,
+        terse: Callable[[], bool] = lambda: False,
     ) -> None:
         """Begin a call, or go on from a `state` that was journalled.
 
         Args:
             facts: what is known before the first word, JSON values; the flow names those it uses.
             state: a snapshot of this call; `facts` are then ignored.
+            terse: asked at each event, whether prompts are to be said in their short form.
 
         Raises:
             StateError: the snapshot belongs to another flow, or to another version of this one.
         """
         self._flow = flow
         self._classifier = classifier
+        self._terse = terse
         self._state = start(flow, call_id, facts or {}) if state is None else flow.adopt(state)
         self._expects = expectation_of(flow, self._state)
         self._understanding: Understanding | None = None
@@ -73,15 +76,18 @@ class Dialog:
 
     def preview(self, event: CallerSaid) -> tuple[Readiness, tuple[Effect, ...]]:
         """What `receive` would return, and how complete the caller's answer is; changes nothing."""
-        done = step(self._flow, self._state, event, self._classifier)
+        done = self._step(event)
         words = len(event.hypotheses[0].text.split()) if event.hypotheses else 0
         return readiness(self._flow, self._state, words, done), done.effects
 
     def receive(self, event: Event) -> tuple[Effect, ...]:
         """Take one event and return what to do, in order."""
-        done = step(self._flow, self._state, event, self._classifier)
+        done = self._step(event)
         self._state = done.state
         self._expects = done.expectation
         if not isinstance(event, ActionEnded | PromptInterrupted):
             self._understanding = done.understanding
         return done.effects
+
+    def _step(self, event: Event) -> Step:
+        return step(self._flow, self._state, event, self._classifier, terse=self._terse())

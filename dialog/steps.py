@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from dialog.conditions import Condition
-from dialog.events import ActionStatus, HandOffEnded
+from dialog.events import ActionStatus, BargeIn, HandOffEnded
+from dialog.texts import Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,7 @@ class Ask:
     """Have a slot filled; goes on at once when it is."""
 
     slot: str
+    barge_in: BargeIn | None = None  # of the question here, and of asking it again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,7 @@ class Confirm:
     """Have the caller say yes to a slot's value; no asks again, a correction replaces it."""
 
     slot: str
-    say: str
+    say: Text
     ask_at: int
 
 
@@ -82,14 +84,14 @@ class Jump:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Say:
-    text: str
+    text: Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """Ask yes or no: yes goes on, no jumps."""
 
-    text: str
+    text: Text
     no: int
 
 
@@ -114,7 +116,7 @@ class Retry:
     """
 
     slot: str
-    say: str | None
+    say: Text | None
     attempts: int
     ask_at: int
 

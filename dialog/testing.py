@@ -18,7 +18,8 @@ nobody is ever there, and a call back is what is left. A turn is `say` (a
 text, or a list for n-best), `keys`, `silence: true` or `interrupt` (what was heard). `expect` takes
 `says` (all of these are part of what is said), `never_says`, `performs` (every action, in order; a
 list when one comes twice), `hands_off` (what the person is told; true: anything), `asks` (the kind
-of answer waited for), `band`, `intent` and `ended`.
+of answer waited for), `barge_in` (what may interrupt the last of what is said), `band`, `intent`
+and `ended`. `terse: true` plays a conversation with all texts in their short form.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ from typing import Any, Final, assert_never, cast
 from dialog.events import (
     ActionEnded,
     ActionStatus,
+    BargeIn,
     CallerKeyed,
     CallerSaid,
     CallerSilent,
@@ -52,7 +54,7 @@ from dialog.understand import IntentClassifier
 
 _KINDS: Final = ("say", "keys", "silence", "interrupt")
 _EXPECTATIONS: Final = (
-    *("says", "never_says", "performs", "hands_off", "asks", "band", "intent", "ended"),
+    *("says", "never_says", "performs", "hands_off", "asks", "barge_in", "band", "intent", "ended"),
 )
 _NOBODY: Final = HandOffEnded(reason="nobody_signed_in", recovery="callback")
 _WORSE: Final = 0.2  # log-probability that each hypothesis of a list lies below the one before
@@ -83,6 +85,7 @@ class Conversation:
     name: str
     file: str
     facts: Mapping[str, Any]
+    terse: bool
     actions: Mapping[str, tuple[Outcome, ...]]
     hand_offs: tuple[HandOffEnded, ...]
     turns: tuple[Turn, ...]
@@ -96,7 +99,7 @@ def load_conversation(path: Path) -> Conversation:
     """
     top = read(path.read_text(encoding="utf-8"), path.name).section(
         "a conversation",
-        ("conversation", "facts", "actions", "hand_offs", "turns"),
+        ("conversation", "facts", "terse", "actions", "hand_offs", "turns"),
         ("conversation", "turns"),
     )
     actions = top["actions"].items() if "actions" in top else ()
@@ -104,6 +107,7 @@ def load_conversation(path: Path) -> Conversation:
         name=top.text("conversation"),
         file=path.name,
         facts=top["facts"].value() if "facts" in top else {},
+        terse=top["terse"].flag() if "terse" in top else False,
         actions={name.text(): _outcomes(each) for name, each in actions},
         hand_offs=_ways_back(top["hand_offs"]) if "hand_offs" in top else (_NOBODY,),
         turns=tuple(_turn(each) for each in top["turns"].list()),
@@ -169,6 +173,7 @@ class _Reply:
     """All that came of one turn."""
 
     speech: list[str] = field(default_factory=list[str])
+    barge_in: BargeIn | None = None  # of the last that was said
     performed: list[PerformAction] = field(default_factory=list[PerformAction])
     handed_off: HandOff | None = None
     ended: str | None = None
@@ -183,7 +188,7 @@ class Player:
         self._conversation = conversation
         self._flow = flow
         self._classifier = classifier
-        self._dialog = Dialog(flow, classifier, "call", facts=conversation.facts)
+        self._dialog = self._with(facts=conversation.facts)
         self._understanding: Understanding | None = None
         self._given: dict[str, int] = {}
         self._handed_off = 0
@@ -223,12 +228,21 @@ class Player:
         if state != before:
             self._fail(0, f"the snapshot changed in JSON: {before} became {state}")
         self._understanding = self._dialog.understanding or self._understanding
-        self._dialog = Dialog(self._flow, self._classifier, state.call_id, state=state)
+        self._dialog = self._with(state=state)
+
+    def _with(
+        self, *, facts: Mapping[str, Any] | None = None, state: State | None = None
+    ) -> Dialog:
+        terse = self._conversation.terse
+        return Dialog(
+            self._flow, self._classifier, "call", facts=facts, state=state, terse=lambda: terse
+        )
 
     def _effect(self, effect: Effect, reply: _Reply) -> Event | None:
         match effect:
             case Speak():
                 reply.speech.append(effect.text)
+                reply.barge_in = effect.barge_in
                 self.transcript.append(f"  frontdesk: {effect.text}")
             case EndCall():
                 reply.ended = effect.reason
@@ -288,6 +302,8 @@ class Player:
                 return _differs("end", wanted, reply.ended)
             case "asks":
                 return _differs("answer", wanted, str(self._dialog.expects.kind))
+            case "barge_in":
+                return _differs("mode", wanted, reply.barge_in)
             case "band":
                 return _differs("band", wanted, understanding.band if understanding else None)
             case _:

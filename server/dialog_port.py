@@ -88,7 +88,7 @@ def _event(event: ours.CallerEvent) -> theirs.Event:
 def _effect(effect: theirs.Effect) -> ours.Effect:
     match effect:
         case theirs.Speak(text=text, barge_in=barge_in):
-            return ours.Speak(text=text, barge_in=barge_in)
+            return ours.Speak(text=text, barge_in=ours.BargeIn(barge_in.value))
         case theirs.PerformAction(name=name, arguments=arguments, key=key, filler=filler):
             return ours.PerformAction(name=name, arguments=arguments, key=key, filler=filler)
         case theirs.EndCall(reason=reason):
@@ -104,5 +104,5 @@ def _expectation(expects: theirs.Expectation) -> ours.Expectation:
         kind=ours.Expects(expects.kind.value),
         min_length=expects.min_length,
         max_length=expects.max_length,
-        barge_in=expects.barge_in,
+        barge_in=ours.BargeIn(expects.barge_in.value),
     )

@@ -1,12 +1,9 @@
 """Finding a flow by name or path, and what there is to render of it before the first call."""
 
-from collections.abc import Iterator
-from dataclasses import astuple
 from importlib.resources import as_file, files
 from pathlib import Path
 
 from dialog.flow import Flow, load_flow
-from dialog.plan import Reprompts
 from server.errors import StartError
 
 
@@ -32,18 +29,5 @@ def find_flow(name: str) -> Flow:
 
 def static_texts(flow: Flow) -> tuple[str, ...]:
     """The prompts that are the same in every call, each once: rendered before the first one."""
-    return tuple(dict.fromkeys(text for text in _texts(flow) if "{" not in text))
-
-
-def _texts(flow: Flow) -> Iterator[str]:
-    yield from astuple(flow.prompts)
-    yield from _reprompts(flow.open_reprompts)
-    for slot in flow.slots.values():
-        yield slot.ask
-        yield from _reprompts(slot.reprompts)
-
-
-def _reprompts(reprompts: Reprompts) -> Iterator[str]:
-    yield from reprompts.no_input
-    yield from reprompts.no_match
-    yield reprompts.help
+    forms = (form for text in flow.texts for form in text.forms)
+    return tuple(dict.fromkeys(form for form in forms if "{" not in form))

@@ -15,6 +15,7 @@ from voice.anticipation import Anticipation, anticipate
 from voice.events import (
     ActionEnded,
     ActionOutcome,
+    BargeIn,
     CallerEvent,
     CallerKeyed,
     CallerSaid,
@@ -297,7 +298,7 @@ class Conversation:
         done, _ = await asyncio.wait({running}, timeout=self._options.filler_after_s)
         if not done and action.filler:
             self._spend(turn, action_s=self._clock() - begun_s)
-            await self._speak(action.filler, turn, barge_in=False)
+            await self._speak(action.filler, turn, barge_in=BargeIn.NONE)
         outcome = await running
         if not turn.announced:
             self._spend(turn, action_s=self._clock() - begun_s)
@@ -312,13 +313,12 @@ class Conversation:
             synthesis_s=turn.times.synthesis_s + synthesis_s,
         )
 
-    async def _speak(self, text: str, turn: _Turn, *, barge_in: bool) -> None:
+    async def _speak(self, text: str, turn: _Turn, *, barge_in: BargeIn) -> None:
         turn.said.append(text)
-        turn.reply.barge_in = barge_in
         begun_s = self._clock()
         try:
             async for chunk in self._tts.synthesise(text):
-                turn.reply.append(chunk)
+                turn.reply.append(chunk, barge_in=barge_in)
                 if not turn.announced:
                     self._spend(turn, synthesis_s=self._clock() - begun_s)
                 self._announce(turn)

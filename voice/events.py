@@ -39,6 +39,23 @@ LegEvent: TypeAlias = KeyPressed | LegEnded
 # --- speech -------------------------------------------------------------------------------------
 
 
+class BargeIn(StrEnum):
+    """What of the caller's interrupts what is being said."""
+
+    ALL = "all"  # their voice and their keys
+    SPEECH = "speech"  # their voice
+    KEYS = "keys"  # their keys
+    NONE = "none"  # nothing: it is said to its end
+
+    @property
+    def by_speech(self) -> bool:
+        return self in (BargeIn.ALL, BargeIn.SPEECH)
+
+    @property
+    def by_keys(self) -> bool:
+        return self in (BargeIn.ALL, BargeIn.KEYS)
+
+
 class Expects(StrEnum):
     """What kind of answer the dialog waits for."""
 
@@ -55,7 +72,7 @@ class Expectation:
     kind: Expects = Expects.FREE
     min_length: int | None = None  # of digits or characters
     max_length: int | None = None
-    barge_in: bool = True  # may the caller interrupt what is being said
+    barge_in: BargeIn = BargeIn.ALL  # what interrupts the question
 
 
 class Readiness(StrEnum):
@@ -167,7 +184,7 @@ CallerEvent: TypeAlias = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speak:
     text: str
-    barge_in: bool = True
+    barge_in: BargeIn = BargeIn.ALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import assert_never
 
+from voice.events import BargeIn
 from voice.frames import Pcm
 from voice.playout import Playout, Reply
 from voice.turn_events import (
@@ -24,6 +25,11 @@ class Mouth:
         self._playout = Playout()
         self._ready: Reply | None = None  # announced, not yet started
         self._starting: Reply | None = None  # started, nothing of it sent
+
+    @property
+    def barge_in(self) -> BargeIn:
+        """What interrupts that which is being said now."""
+        return self._playout.barge_in
 
     def prepare(self, reply: Reply) -> None:
         """This reply has its first audio; the floor decides whether it is played."""

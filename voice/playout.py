@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voice.events import SpeechChunk
+from voice.events import BargeIn, SpeechChunk
 from voice.frames import FRAME_SAMPLES, RATE_HZ, Pcm
 
 _FADE_SAMPLES = 40  # 5 ms: a hard cut clicks
@@ -27,9 +27,9 @@ class _TimedWord:
 class Reply:
     """One thing to say: chunks of speech in order, complete or still growing."""
 
-    def __init__(self, *, barge_in: bool = True) -> None:
-        self.barge_in = barge_in
+    def __init__(self) -> None:
         self.complete = False
+        self._modes: list[BargeIn] = []  # of each chunk
         self._chunks: list[tuple[int, Pcm]] = []  # where each begins, in samples of the reply
         self._words: list[_TimedWord] = []
         self._appended = 0
@@ -37,8 +37,8 @@ class Reply:
         self._current = 0  # index of the chunk it lies in
         self._furthest = 0  # the position before any rewinding
 
-    def append(self, chunk: SpeechChunk) -> None:
-        """Add speech at the end; ignored once the reply is complete."""
+    def append(self, chunk: SpeechChunk, *, barge_in: BargeIn = BargeIn.ALL) -> None:
+        """Add speech at the end, and what interrupts it; ignored once the reply is complete."""
         if self.complete:
             return
         self._words += [
@@ -50,11 +50,17 @@ class Reply:
             for word in chunk.words
         ]
         self._chunks.append((self._appended, chunk.pcm))
+        self._modes.append(barge_in)
         self._appended += len(chunk.pcm)
 
     def finish(self) -> None:
         """Nothing more will be appended."""
         self.complete = True
+
+    @property
+    def barge_in(self) -> BargeIn:
+        """What interrupts the chunk that is next, or was last."""
+        return self._modes[min(self._current, len(self._modes) - 1)] if self._modes else BargeIn.ALL
 
     @property
     def drained(self) -> bool:
@@ -107,6 +113,12 @@ class Playout:
         self._paused: Reply | None = None
         self._tail: Pcm | None = None
         self._gain = self._wanted_gain = 1.0
+
+    @property
+    def barge_in(self) -> BargeIn:
+        """What interrupts that which is being said, or was paused."""
+        reply = self.reply or self._paused
+        return BargeIn.ALL if reply is None else reply.barge_in
 
     def play(self, reply: Reply) -> None:
         """Start this reply at full voice; whatever was playing or paused is over."""

@@ -28,6 +28,7 @@ from voice.ears import Ears
 from voice.endpointing import EndpointRules
 from voice.events import Expects, HandOff, KeyPressed, LegEnded, LegEvent, Readiness
 from voice.frames import FRAME_S, Pcm
+from voice.keypad import Keypad
 from voice.mouth import Mouth
 from voice.playout import Reply
 from voice.ports import (
@@ -126,7 +127,7 @@ class CallSession:
         self._ears = Ears(leg, ports.activity)
         self._utterance = UtteranceBuffer()
         self._mouth = Mouth(self._reply_cut)
-        self._keys = ""
+        self._keypad = Keypad(self._options.timing.inter_digit_s)
         self._comfort = ComfortNoise(
             level_dbfs=self._options.comfort_dbfs, start_frame=round(clock() / FRAME_S)
         )
@@ -169,7 +170,7 @@ class CallSession:
                 log.error("the conversation did not finish in time and was stopped")
                 task.cancel()
         self._conversation.abandon()
-        if self.handed_off is not None:
+        if self._end_reason == HANDED_OFF:
             return HANDED_OFF
         if self._conversation.end_reason is not None:
             await asyncio.sleep(self._options.linger_s)
@@ -182,7 +183,10 @@ class CallSession:
         return self._conversation.hand_off if self._end_reason == HANDED_OFF else None
 
     def end(self, reason: str) -> None:
-        """End the call from our side; idempotent."""
+        """End the call from our side; idempotent.
+
+        HANDED_OFF as the reason ends the conversation only: the leg is left to whoever ends it.
+        """
         if not self._ended.is_set():
             self._end_reason = reason
             self._tell(CallEnded())
@@ -213,6 +217,8 @@ class CallSession:
         if ended is not None:
             self._tell(ReplyEnded(), now_s)
             self._reply_over(ended, interrupted=False)
+            for key in self._keypad.waited(now_s):
+                self._on_key(key)
         if now_s - self._opened_at_s > self._options.max_call_s:
             self.end("max_duration")
 
@@ -220,7 +226,7 @@ class CallSession:
 
     def reply_ready(self, reply: Reply) -> None:
         self._mouth.prepare(reply)
-        self._tell(ReplyReady(barge_in=reply.barge_in))
+        self._tell(ReplyReady())
 
     def nothing_to_say(self) -> None:
         self._tell(NothingToSay())
@@ -232,6 +238,7 @@ class CallSession:
 
     def _tell(self, event: TurnEvent, now_s: float | None = None) -> None:
         expects = self._ports.dialog.expects
+        self._machine.barge_in = self._mouth.barge_in.by_speech
         self._machine.endpoint_silence_s = self._options.endpoint.silence_for(
             expects, self._readiness
         )
@@ -241,8 +248,7 @@ class CallSession:
     def _carry_out(self, command: TurnCommand) -> None:
         match command:
             case EndKeys():
-                keys, self._keys = self._keys, ""
-                self._post(Keys(digits=keys))
+                self._post(Keys(digits=self._keypad.take()))
             case ReportSilence():
                 self._post(Silence())
             case (
@@ -351,10 +357,12 @@ class CallSession:
                 assert_never(event)
 
     def _on_key(self, key: str) -> None:
-        if key != "#":
-            self._keys += key
+        if self._machine.state in _WE_SPEAK and not self._mouth.barge_in.by_keys:
+            self._keypad.keep_waiting(key, self._clock())
+            return
+        length = self._keypad.press(key)
         expects = self._ports.dialog.expects
-        enough = expects.max_length is not None and len(self._keys) >= expects.max_length
+        enough = expects.max_length is not None and length >= expects.max_length
         single = expects.kind in (Expects.YES_NO, Expects.FREE)
         self._tell(KeyArrived(complete=key == "#" or enough or single))
 

@@ -94,7 +94,8 @@ _NEVER: Final = float("inf")
 class TurnMachine:
     """The floor of one call; see the module's theory of operation.
 
-    `endpoint_silence_s` may be set at any time: how much quiet ends the utterance being heard.
+    Two things may be set at any time: `endpoint_silence_s`, how much quiet ends the utterance being
+    heard, and `barge_in`, whether the caller's voice interrupts what is being said.
     """
 
     def __init__(self, timing: TurnTiming, *, endpoint_silence_s: float = 0.6) -> None:
@@ -104,8 +105,7 @@ class TurnMachine:
         self.owed = 1
         self.held = False
         self.paused = False
-        self._held_barge_in = True
-        self._barge_in = True
+        self.barge_in = True
         self._voice_on = False
         self._voice_since_s = 0.0
         self._quiet_since_s = 0.0
@@ -188,8 +188,8 @@ class TurnMachine:
         self.paused = False
         return [StopReply()]
 
-    def _talk(self, *, barge_in: bool) -> list[TurnCommand]:
-        self.state, self._barge_in, self.held = Floor.TALKING, barge_in, False
+    def _talk(self) -> list[TurnCommand]:
+        self.state, self.held = Floor.TALKING, False
         self._idle_deadline_s = _NEVER
         return [StartReply()]
 
@@ -199,7 +199,7 @@ class TurnMachine:
             self.paused, self.state = False, Floor.TALKING
             return [DiscardUtterance(), ResumeReply()]
         if self.held:
-            return [DiscardUtterance(), *self._talk(barge_in=self._held_barge_in)]
+            return [DiscardUtterance(), *self._talk()]
         if self.owed:
             self.state = Floor.THINKING
             return [DiscardUtterance()]
@@ -214,7 +214,7 @@ class TurnMachine:
         return self._begin(Floor.HEARING, now_s)
 
     def _hear_over_us(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
-        ducked: list[TurnCommand] = [DuckReply()] if self._barge_in else []
+        ducked: list[TurnCommand] = [DuckReply()] if self.barge_in else []
         return [*self._begin(Floor.OVERLAP, now_s), *ducked]
 
     def _pause(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
@@ -226,14 +226,14 @@ class TurnMachine:
         return [Reconsider()]
 
     def _overlap_pauses(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
-        return [Anticipate()] if self._barge_in else []
+        return [Anticipate()] if self.barge_in else []
 
     def _overlap_resumes(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
-        return [Reconsider()] if self._barge_in else []
+        return [Reconsider()] if self.barge_in else []
 
     def _judge_overlap(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
         assert isinstance(event, OverheardJudged)
-        if self._voice_on or not self._barge_in:
+        if self._voice_on or not self.barge_in:
             return []
         if not event.words:
             return self._talk_on()
@@ -247,7 +247,7 @@ class TurnMachine:
     def _talk_on(self) -> list[TurnCommand]:
         """The caller's sound over us was nothing."""
         self.state = Floor.TALKING
-        return [DiscardUtterance(), *([ResumeReply()] if self._barge_in else [])]
+        return [DiscardUtterance(), ResumeReply()]
 
     def _check_idle(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
         if now_s < self._idle_deadline_s:
@@ -271,7 +271,7 @@ class TurnMachine:
     def _check_overlap(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
         """Give way to a voice that goes on; forget one that stopped again."""
         if self._voice_on:
-            if self._barge_in and self._voiced_until(now_s) >= self.timing.barge_in_after_s:
+            if self.barge_in and self._voiced_until(now_s) >= self.timing.barge_in_after_s:
                 self.state, self.paused = Floor.HEARING, True
                 return [PauseReply()]
         elif now_s - self._quiet_since_s >= self.endpoint_silence_s:
@@ -288,18 +288,16 @@ class TurnMachine:
         return self._open(now_s)
 
     def _reply(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
-        assert isinstance(event, ReplyReady)
         self.owed -= 1
         if self.owed:  # the caller has said more since: the answer to that one replaces this one
             return [DropReply()]
-        return self._talk(barge_in=event.barge_in)
+        return self._talk()
 
     def _hold_reply(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
-        assert isinstance(event, ReplyReady)
         self.owed -= 1
         if self.owed:
             return [DropReply()]
-        self.held, self._held_barge_in = True, event.barge_in
+        self.held = True
         return []
 
     def _no_reply(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:

@@ -30,8 +30,6 @@ class KeyArrived:
 class ReplyReady:
     """The dialog answered one caller turn and the first audio is there."""
 
-    barge_in: bool = True
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NothingToSay:

@@ -72,8 +72,10 @@ class AnyCall(RuleBasedStateMachine):
                 self.ready, self.playing = False, True
             case DuckReply():
                 assert self.playing
+                assert self.machine.barge_in, "interrupted where that is not wanted"
             case PauseReply():
                 assert self.playing
+                assert self.machine.barge_in, "interrupted where that is not wanted"
                 self.playing, self.paused = False, True
             case ResumeReply():
                 assert not self.collecting, "frontdesk speaks while the caller holds the turn"
@@ -113,11 +115,15 @@ class AnyCall(RuleBasedStateMachine):
         self.collecting = self.collecting and self.machine.state is not Floor.KEYING
 
     @precondition(lambda self: self.unanswered and not self.playing and not self.paused)
-    @rule(barge_in=st.booleans())
-    def dialog_answers(self, barge_in: bool) -> None:
+    @rule()
+    def dialog_answers(self) -> None:
         self.unanswered -= 1
         self.ready = True
-        self.tell(ReplyReady(barge_in=barge_in))
+        self.tell(ReplyReady())
+
+    @rule(barge_in=st.booleans())
+    def next_words_may_or_may_not_be_interrupted(self, barge_in: bool) -> None:
+        self.machine.barge_in = barge_in
 
     @precondition(lambda self: self.unanswered and not self.playing and not self.paused)
     @rule()

@@ -19,10 +19,10 @@ def _line_of(text: str, part: str) -> int:
 def test_shipped_flow_loads_with_prompts_as_written() -> None:
     flow = load_flow(_ORDERS)
     assert set(flow.intents) == {"change_address", "order_status"}
-    assert flow.slots["order_number"].ask == "What is your order number?"
-    assert flow.slots["postcode"].ask == "What is the postcode on the order?"
+    assert flow.slots["order_number"].ask.say == "What is your order number?"
+    assert flow.slots["postcode"].ask.say == "What is the postcode on the order?"
     assert flow.slots["address"].type is SlotType.ADDRESS
-    assert flow.prompts.greeting == (
+    assert flow.prompts.greeting.say == (
         "Welcome to Oakline. You can change the address on an order, or ask where an order is. "
         "How can I help you?"
     )

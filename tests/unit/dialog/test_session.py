@@ -10,6 +10,7 @@ from dialog.engine import start, step
 from dialog.events import (
     ActionEnded,
     ActionStatus,
+    BargeIn,
     CallerKeyed,
     CallerSaid,
     CallerSilent,
@@ -137,7 +138,7 @@ def test_hand_off_says_where_the_caller_goes_and_no_interruption_keeps_it_from_t
     dialog = _dialog()
     dialog.receive(_said("status"))
     said, handed_off = dialog.receive(_said("agent"))
-    assert said == Speak(text="I'll put you through to a colleague.", barge_in=False)
+    assert said == Speak(text="I'll put you through to a colleague.", barge_in=BargeIn.NONE)
     assert handed_off == HandOff(
         reason="caller_asked", skill="orders", task="hear where an order is"
     )
@@ -252,7 +253,9 @@ def test_nothing_happens_after_goodbye() -> None:
     dialog = _dialog()
     effects = dialog.receive(_said("goodbye"))
     assert isinstance(effects[-1], EndCall)
-    assert effects[0] == Speak(text="Thank you for calling Oakline. Goodbye.", barge_in=False)
+    assert effects[0] == Speak(
+        text="Thank you for calling Oakline. Goodbye.", barge_in=BargeIn.NONE
+    )
     assert dialog.receive(_said("status")) == ()
     assert dialog.receive(CallerKeyed(digits="0")) == ()
 

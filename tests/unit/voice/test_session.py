@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import numpy as np
+import pytest
 
 from tests.fakes.voice import (
     LOUD,
@@ -19,6 +20,8 @@ from tests.fakes.voice import (
 )
 from voice.conversation import ConversationOptions, Return
 from voice.events import (
+    BargeIn,
+    CallerEvent,
     CallerKeyed,
     CallerSaid,
     CallerSilent,
@@ -212,7 +215,9 @@ async def test_slow_action_is_covered_by_its_filler():
 
 
 async def test_call_ends_after_the_last_prompt_was_heard():
-    async with call([[Speak(text="goodbye", barge_in=False), EndCall(reason="completed")]]) as rig:
+    async with call(
+        [[Speak(text="goodbye", barge_in=BargeIn.NONE), EndCall(reason="completed")]]
+    ) as rig:
         await rig.passes(0.1)
         assert rig.leg.hung_up == []
         await rig.passes(0.2)
@@ -405,8 +410,93 @@ async def test_voice_behind_the_caller_is_heard_while_we_are_silent():
     assert len(rig.stt.heard) == 2
 
 
+LONG = "one two three four five six seven eight nine ten"  # 2 s
+
+
+async def stopped_by(mode: BargeIn, *, voice: bool) -> bool:
+    """Whether a voice, or else a key, stops what is said in this mode."""
+    async with call([[Speak(text=LONG, barge_in=mode)], (), ()], "stop") as rig:
+        await rig.passes(0.7)
+        if voice:
+            await rig.passes(0.2, voice=True)
+        else:
+            rig.leg.on_event(KeyPressed(key="1"))
+            await rig.passes(0.2)
+        at_full_voice = np.abs(rig.leg.sent[-1]).max() == 500
+        await rig.passes(3.0)
+    assert at_full_voice is not rig.journal.turns[0].interrupted, "neither lowered nor stopped"
+    return rig.journal.turns[0].interrupted
+
+
+async def test_mode_of_a_prompt_says_whether_voice_or_keys_stop_it():
+    stopped = {
+        mode: (await stopped_by(mode, voice=True), await stopped_by(mode, voice=False))
+        for mode in BargeIn
+    }
+    assert stopped == {
+        BargeIn.ALL: (True, True),
+        BargeIn.SPEECH: (True, False),
+        BargeIn.KEYS: (False, True),
+        BargeIn.NONE: (False, False),
+    }
+
+
+@pytest.mark.parametrize("mode", [BargeIn.KEYS, BargeIn.NONE])
+async def test_voice_that_outlasts_a_prompt_it_may_not_stop_is_heard_from_its_start(mode: BargeIn):
+    async with call([[Speak(text=LONG, barge_in=mode)], ()], "where is my order") as rig:
+        await rig.passes(1.7)
+        await rig.passes(1.0, voice=True)
+        await rig.passes(1.5)
+    assert rig.journal.turns[0].heard == LONG
+    assert np.count_nonzero(rig.stt.heard[0]) == 8000
+    assert isinstance(rig.dialog.told[1], CallerSaid)
+
+
+async def test_voice_that_ends_long_before_such_a_prompt_is_nobodys_turn():
+    async with call([[Speak(text=LONG, barge_in=BargeIn.KEYS)], ()], "where is my order") as rig:
+        await rig.passes(0.5)
+        await rig.passes(0.4, voice=True)
+        await rig.passes(3.0)
+    assert rig.dialog.told == [CallStarted()]
+
+
+async def keyed_over(mode: BargeIn, *, at_s: float) -> list[CallerEvent]:
+    """What the dialog is told of 4815, keyed so long after the prompt of 2 s began."""
+    async with call([[Speak(text=LONG, barge_in=mode)], ()]) as rig:
+        rig.dialog.expects = Expectation(kind=Expects.DIGITS, max_length=4)
+        await rig.passes(at_s)
+        for key in "4815":
+            rig.leg.on_event(KeyPressed(key=key))
+            await rig.passes(0.1)
+        await rig.passes(4.0)
+    return [event for event in rig.dialog.told if not isinstance(event, CallStarted)]
+
+
+async def test_number_keyed_while_a_prompt_that_keys_may_not_stop_ends_counts_from_its_first_key():
+    assert await keyed_over(BargeIn.SPEECH, at_s=1.8) == [CallerKeyed(digits="4815")]
+
+
+async def test_number_keyed_before_such_a_prompt_ends_counts_when_it_has_ended():
+    assert await keyed_over(BargeIn.NONE, at_s=1.0) == [CallerKeyed(digits="4815")]
+
+
+async def test_second_part_of_a_reply_has_its_own_mode():
+    reply = [
+        Speak(text="one two three four five", barge_in=BargeIn.NONE),  # 1 s
+        Speak(text="six seven eight nine ten"),
+    ]
+    interrupted: list[bool] = []
+    for at_s in (0.3, 1.3):
+        async with call([reply, (), ()], "stop") as rig:
+            await rig.passes(at_s)
+            await rig.passes(0.3, voice=True)
+            await rig.passes(3.0)
+        interrupted.append(rig.journal.turns[0].interrupted)
+    assert interrupted == [False, True]
+
+
 AWAY = HandOff(reason="caller_asked", skill="orders")
-PUT_THROUGH = [Speak(text="one moment please", barge_in=False), AWAY]  # 0.6 s
+PUT_THROUGH = [Speak(text="one moment please", barge_in=BargeIn.NONE), AWAY]  # 0.6 s
 
 
 async def test_caller_is_handed_off_once_they_heard_so_and_the_leg_lives_on():

@@ -183,7 +183,8 @@ def test_end_of_the_call_gives_a_paused_reply_up():
 
 def test_prompt_without_barge_in_is_spoken_to_its_end():
     call = Call()
-    call.then(ReplyReady(barge_in=False))
+    call.then(ReplyReady())
+    call.machine.barge_in = False
     assert call.then(VoiceStarted(), after_s=1.0) == [BeginUtterance()]
     assert call.then(TimePassed(), after_s=5.0) == []
     assert call.machine.state is Floor.OVERLAP
