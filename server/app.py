@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from models.vad import SileroVad
 from server.accounts.access import Access
+from server.admission import Admission, Limits
 from server.calls import Calls, CallServices
 from server.config import Config
 from server.engines import load_engines
@@ -17,11 +18,12 @@ from server.feed import Feed
 from server.foundation import open_access, open_actions, open_provider, open_records
 from server.handoff.assembly import People
 from server.handoff.in_hand import NobodyThere
+from server.handoff.vcon_export import VconExport
 from server.http import HttpPorts, make_app
 from server.lifetime import background, closing
 from server.live_calls import LiveCalls
 from server.observability import Metrics
-from server.people import PeopleNeeds, mount_people, open_people, open_phones
+from server.people import PeopleNeeds, mount_people, open_people, open_phones, vcons_of
 from server.phone_door import PhoneDoor, webrtc_options
 from server.records.records import Records
 from server.sip_door import SipDoor
@@ -51,6 +53,14 @@ class Addresses:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A frontdesk that takes calls."""
+
+    addresses: Addresses
+    calls: Calls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Inside:
     """What the doors open to."""
 
@@ -60,12 +70,13 @@ class _Inside:
     live: LiveCalls
     records: Records
     access: Access
+    vcons: VconExport
     people: People | None  # None: callers are not handed to people
     calls: Calls
 
 
 @asynccontextmanager
-async def running(config: Config, database_url: str) -> AsyncGenerator[Addresses, None]:
+async def running(config: Config, database_url: str) -> AsyncGenerator[Running, None]:
     """Run frontdesk meanwhile; taking calls when this yields.
 
     Raises:
@@ -83,7 +94,8 @@ async def running(config: Config, database_url: str) -> AsyncGenerator[Addresses
         app = _make_app(parts, inside, streams)
         http = await parts.enter_async_context(serving(app, config.http.host, config.http.port))
         parts.callback(inside.feed.close)
-        yield Addresses(sip=door.uri, http=http, streams=streams and streams.local_url)
+        addresses = Addresses(sip=door.uri, http=http, streams=streams and streams.local_url)
+        yield Running(addresses=addresses, calls=calls)
 
 
 async def _open_inside(
@@ -98,6 +110,7 @@ async def _open_inside(
     stt = closing(parts, Recogniser(engines.stt, threads=config.speech.threads))
     tts = closing(parts, Speaker(engines.voice))
     recordings = config.data_dir / "recordings" if config.recording.enabled else None
+    vcons = vcons_of(config, records, access)
     people = None
     if config.handoff.enabled:
         needs = PeopleNeeds(
@@ -108,6 +121,7 @@ async def _open_inside(
             records=records,
             feed=feed,
             recordings=recordings,
+            vcons=vcons,
             dial=dialler.dial,
             has_phone=dialler.has_phone,
             returns={name: each.says for name, each in engines.flow.returns.items()},
@@ -128,8 +142,9 @@ async def _open_inside(
             recordings=recordings,
             handoffs=people.handoffs if people else NobodyThere(),
         ),
-        limit=config.sip.max_calls,
+        admission=Admission(_limits(config)),
         retry_after_s=config.sip.retry_after_s,
+        farewell=config.load.farewell,
         options=SessionOptions(timing=TurnTiming(no_input_s=config.dialog.no_input_s)),
         live=live,
     )
@@ -140,6 +155,7 @@ async def _open_inside(
         live=live,
         records=records,
         access=access,
+        vcons=vcons,
         people=people,
         calls=calls,
     )
@@ -162,10 +178,11 @@ class _Dialler:
 def _make_app(parts: AsyncExitStack, inside: _Inside, streams: StreamDoor | None) -> FastAPI:
     config, records = inside.config, inside.records
     ports = HttpPorts(
-        health=lambda: _health(records),
+        health=lambda: _health(records, inside.calls),
         metrics=inside.metrics,
         records=records,
         feed=inside.feed,
+        vcons=inside.vcons,
     )
     app = make_app(ports, inside.access, oidc=open_provider(parts, config.oidc))
     if streams is not None:
@@ -174,7 +191,7 @@ def _make_app(parts: AsyncExitStack, inside: _Inside, streams: StreamDoor | None
                 gate=gate_of(config.streams),
                 public_url=config.streams.public_url,
                 stream_url=streams.public_url,
-                admit=inside.calls.admit,
+                admit=lambda caller, trunk: inside.calls.admit(caller=caller, trunk=trunk),
             )
         )
     if config.phone.enabled:
@@ -210,5 +227,18 @@ async def _open_streams(parts: AsyncExitStack, config: Config, calls: Calls) -> 
     return door
 
 
-async def _health(records: Records) -> dict[str, str]:
-    return {"database": "ok" if await records.ping() else "does not answer"}
+def _limits(config: Config) -> Limits:
+    load = config.load
+    return Limits(
+        calls=config.sip.max_calls,
+        per_trunk=load.calls_per_trunk,
+        trunks=load.trunks,
+        per_caller=load.calls_per_caller,
+    )
+
+
+async def _health(records: Records, calls: Calls) -> dict[str, str]:
+    return {
+        "calls": "draining" if calls.draining else "ok",
+        "database": "ok" if await records.ping() else "does not answer",
+    }

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol, assert_never
 
@@ -15,7 +16,9 @@ from dialog.flow import Flow
 from dialog.session import Dialog
 from dialog.understand import IntentClassifier
 from models.vad import SileroVad
+from server.admission import Admission, Arrival
 from server.dialog_port import DialogPort
+from server.farewell import say_farewell
 from server.feed import Feed
 from server.handoff.in_hand import (
     CallInHand,
@@ -36,9 +39,11 @@ from voice.conversation import Return
 from voice.events import HandOff, HandOffEnded, TurnRecord
 from voice.plane import MediaPlane
 from voice.ports import Actions, SpeechToText, TextToSpeech
-from voice.session import CallSession, SessionOptions, SessionPorts
+from voice.session import HANDED_OFF, CallSession, SessionOptions, SessionPorts
 
 log = logging.getLogger(__name__)
+
+_LAST_WORDS_S = 25.0  # for actions in flight (15 s) and then a farewell
 
 
 class CallStore(Protocol):
@@ -82,48 +87,87 @@ class _Call:
 
 
 class Calls:
-    """All calls of this process; at most `limit` at a time."""
+    """All calls of this process; how many there may be is for `admission` to say."""
 
     def __init__(
         self,
         services: CallServices,
         *,
-        limit: int,
+        admission: Admission,
         retry_after_s: int,
         options: SessionOptions,
+        farewell: str = "",
         live: LiveCalls | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._services, self._limit, self._retry_after_s = services, limit, retry_after_s
-        self._options, self._clock = options, clock
+        """
+        Args:
+            farewell: what callers are told whose call a stop cuts short; empty: nothing.
+        """
+        self._services, self._admission = services, admission
+        self._retry_after_s, self._options = retry_after_s, options
+        self._farewell, self._clock = farewell, clock
         self._tasks: dict[asyncio.Task[None], Callable[[str], None]] = {}  # each with its end
         self._live = live or LiveCalls()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="recordings")
-        self._draining = False
+        self._closing = False
 
     @property
     def active(self) -> int:
-        return len(self._tasks)
+        return self._admission.active
 
-    def admit(self) -> int | None:
-        """None: the next call is welcome; otherwise the seconds after which to try again."""
-        if self._draining or self.active >= self._limit:
-            cause = "draining" if self._draining else "full"
-            self._services.metrics.calls_refused.labels(cause).inc()
-            return self._retry_after_s
-        return None
+    @property
+    def draining(self) -> bool:
+        """Whether new calls are refused because the server is about to stop."""
+        return self._admission.draining
 
-    def take(self, leg: Leg, call_id: uuid.UUID | None = None) -> None:
-        """Serve this call in a task of its own; `call_id` is for doors that tell their caller."""
+    def admit(self, *, caller: str = "", trunk: str = "") -> int | None:
+        """Ask before each call, and take it before anything else is awaited.
+
+        Args:
+            caller: who calls, as the network states it; empty while it is not known.
+            trunk: as for `take`.
+
+        Returns:
+            None: the call is welcome; otherwise the seconds after which to try again.
+        """
+        cause = self._admission.refuses(Arrival(caller=caller, trunk=trunk))
+        if cause is None:
+            return None
+        self._services.metrics.calls_refused.labels(cause).inc()
+        return self._retry_after_s
+
+    def take(self, leg: Leg, call_id: uuid.UUID | None = None, *, trunk: str = "") -> None:
+        """Serve this call in a task of its own.
+
+        Args:
+            call_id: for doors that tell it to their caller.
+            trunk: what it came over: a SIP peer's address, a media stream's account.
+        """
+        arrival = Arrival(caller=leg.info.caller, trunk=trunk)
+        self._admission.enter(arrival)
         task = asyncio.create_task(self._serve(leg, call_id or uuid.uuid4()))
         self._tasks[task] = _not_yet
-        task.add_done_callback(self._forget)
+        task.add_done_callback(partial(self._forget, arrival))
+
+    async def drain(self, *, finish_s: float) -> None:
+        """Take no new call, let those that are up finish, and after `finish_s` end the rest.
+
+        Whoever converses then is told so first. Cancelling it leaves the calls to `close`.
+        """
+        self._admission.draining = True
+        if self._tasks:
+            log.info("calls go on until they are done", extra={"calls": len(self._tasks)})
+            _, late = await asyncio.wait(self._tasks, timeout=finish_s)
+            log.info("drained", extra={"cut_short": len(late)})
+        if self._tasks:
+            self._end_all()
+            await asyncio.wait(self._tasks, timeout=_LAST_WORDS_S)
 
     async def close(self, *, timeout_s: float) -> None:
         """Take no new call and end the running ones in order."""
-        self._draining = True
-        for end in tuple(self._tasks.values()):
-            end("server_shutdown")
+        self._admission.draining, self._farewell = True, ""
+        self._end_all()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=timeout_s)
             for task in late:
@@ -132,8 +176,14 @@ class Calls:
                 await asyncio.wait(late)
         await asyncio.to_thread(self._writer.shutdown)
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
+    def _end_all(self) -> None:
+        self._closing = True
+        for end in tuple(self._tasks.values()):
+            end("server_shutdown")
+
+    def _forget(self, arrival: Arrival, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
+        self._admission.leave(arrival)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a call ended by a defect", exc_info=error)
 
@@ -215,7 +265,7 @@ class Calls:
             match outcome:
                 case CallOver(reason=reason):
                     return reason
-                case TakenBack() if self._draining:
+                case TakenBack() if self._closing:
                     return "server_shutdown"
                 case TakenBack(ended=ended):
                     resume = Return(
@@ -246,13 +296,23 @@ class Calls:
             options=self._options,
             resume=resume,
         )
-        self._ends_by(session.end)
+        cut: list[str] = []  # why the call is cut short, if it is
+
+        def cut_short(reason: str) -> None:
+            cut.append(reason)
+            session.end(HANDED_OFF if self._farewell else reason)  # the leg is left to us
+
+        self._ends_by(cut_short)
         shared.plane.add(session)
         try:
             reason = await session.run()
         finally:
             shared.plane.remove(session)
             shared.vad.close_stream(stream)
+        if cut and reason == HANDED_OFF:
+            self._ends_by(_not_yet)
+            await say_farewell(hand, self._farewell, shared.tts)
+            return cut[0]
         return session.handed_off or reason
 
     async def _hand_off(self, call: CallInHand, handoff: HandOff) -> HandOffOutcome:

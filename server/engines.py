@@ -32,7 +32,8 @@ def load_engines(config: Config) -> Engines:
     flow = find_flow(config.dialog.flow)
     cache = config.data_dir / "cache"
     voice = CachedVoice(open_voice(config.speech.voice), folder=cache / "prompts")
-    voice.prerender(static_texts(flow), progress=_log_progress)
+    farewell = [config.load.farewell] if config.load.farewell else []
+    voice.prerender([*static_texts(flow), *farewell], progress=_log_progress)
     return Engines(
         stt=SttEngine(config.speech.stt, threads=config.speech.threads),
         voice=voice,

@@ -36,6 +36,8 @@ from telephony.webrtc_ice import IceServers
 log = logging.getLogger(__name__)
 
 PAGE_PATH: Final = "/phone"
+TRUNK: Final = "phone"
+"""What [load] trunks calls the page; addresses of its visitors are limited by their rate."""
 _MAX_BODY: Final = 65_536  # octets; offers have 2,000 to 8,000
 _TRY_SOON_S: Final = 2  # while many browsers are connecting: each takes about 0.1 s
 
@@ -108,7 +110,7 @@ class PhoneDoor:
         task = asyncio.create_task(show_captions(self._feed, call_id, leg))
         self._captioning.add(task)
         task.add_done_callback(self._captioning.discard)
-        self._calls.take(leg, call_id)
+        self._calls.take(leg, call_id, trunk=TRUNK)
         return call_id
 
     async def _accept(self, offer: Offer, request: Request) -> WebRtcLeg:
@@ -147,9 +149,9 @@ class PhoneDoor:
             raise _try_later(429, math.ceil(wait_s), "too many calls from this address")
 
     def _check_room(self) -> None:
-        retry_after_s = self._calls.admit()
+        retry_after_s = self._calls.admit(trunk=TRUNK)
         if retry_after_s is not None:
-            raise _try_later(503, retry_after_s, "every line is taken")
+            raise _try_later(503, retry_after_s, "every line is taken: please call again later")
 
 
 async def _read_offer(request: Request) -> Offer:

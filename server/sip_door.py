@@ -126,7 +126,7 @@ class SipDoor:
                 where.port,
                 on_call=self._on_call,
                 advertised_host=where.advertised_host,
-                allow_call=self._calls.admit,
+                allow_call=lambda caller, source: self._calls.admit(caller=caller, trunk=source[0]),
                 registrar=self._registrar,
             )
         except OSError as error:
@@ -137,7 +137,8 @@ class SipDoor:
 
     def _on_call(self, call: IncomingCall) -> None:
         call.ring()
-        self._calls.take(SipLeg(call, media=self._media))
+        trunk = call.peer.rpartition(":")[0]
+        self._calls.take(SipLeg(call, media=self._media), trunk=trunk)
 
 
 def _registrar(config: SipConfig, agents: Secrets) -> Registrar:

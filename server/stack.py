@@ -90,6 +90,9 @@ async def _running_server(
             "FRONTDESK_HTTP__TOKEN": token,
             "FRONTDESK_BACKEND__URL": shop.url,
             "FRONTDESK_BACKEND__TOKEN": shop.token,
+            # Who stops it wants it gone: its callers are ours.
+            "FRONTDESK_LOAD__DRAIN_S": "0",
+            "FRONTDESK_LOAD__FAREWELL": "",
             **settings,
         },
     )

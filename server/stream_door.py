@@ -41,7 +41,9 @@ class StreamDoor:
         )
         try:
             endpoint = await MediaStreamEndpoint.open(
-                options, on_call=calls.take, admit=calls.admit
+                options,
+                on_call=lambda leg: calls.take(leg, trunk=leg.trunk),
+                admit=lambda caller, trunk: calls.admit(caller=caller, trunk=trunk),
             )
         except OSError as error:
             raise StartError(

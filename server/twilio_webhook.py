@@ -33,7 +33,7 @@ def twilio_webhook(
     gate: CarrierGate,
     public_url: str | None,
     stream_url: str,
-    admit: Callable[[], int | None],
+    admit: Callable[[str, str], int | None],
 ) -> APIRouter:
     """The route, signature checked.
 
@@ -41,7 +41,7 @@ def twilio_webhook(
         gate: who may ask.
         public_url: where the carrier reaches us, as it signs it, without the path.
         stream_url: where it is to send the stream.
-        admit: None when the next call is welcome.
+        admit: asked for a call of this caller over this account: None when it is welcome.
     """
     router = APIRouter()
 
@@ -57,7 +57,9 @@ def twilio_webhook(
                 "the signature is missing or wrong: set [streams] auth_token and public_url to the"
                 " carrier's token and to the URL it was given",
             )
-        verbs = _rejection() if admit() is not None else _connection(stream_url, dict(form))
+        fields = dict(form)
+        refused = admit(fields.get("From", ""), fields.get("AccountSid", "")) is not None
+        verbs = _rejection() if refused else _connection(stream_url, fields)
         text = f"{_DECLARATION}\n<Response>{verbs}</Response>\n"
         return Response(text, media_type="application/xml")
 

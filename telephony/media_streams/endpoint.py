@@ -54,7 +54,7 @@ class MediaStreamEndpoint:
         options: EndpointOptions,
         *,
         on_call: Callable[[MediaStreamLeg], None],
-        admit: Callable[[], int | None],
+        admit: Callable[[str, str], int | None],
     ) -> None:
         """Use `open`."""
         self._options = options
@@ -68,14 +68,16 @@ class MediaStreamEndpoint:
         options: EndpointOptions,
         *,
         on_call: Callable[[MediaStreamLeg], None],
-        admit: Callable[[], int | None],
+        admit: Callable[[str, str], int | None],
     ) -> "MediaStreamEndpoint":
         """Bind the port and start taking streams.
 
         Args:
             options: where, and for whom.
             on_call: gets each call; it must return at once.
-            admit: None when the next call is welcome, or the seconds after which to try again.
+            admit: asked for a call of this caller over this trunk (see MediaStreamLeg.trunk), both
+                empty while they are not known: None when it is welcome, or the seconds after which
+                to try again. on_call follows before anything else does.
 
         Raises:
             OSError: the address cannot be bound.
@@ -123,7 +125,7 @@ class MediaStreamEndpoint:
         if not self._options.gate.admits(_origin(connection, request), url):
             logger.warning("Media stream refused: not signed", extra={"peer": _peer(connection)})
             return connection.respond(HTTPStatus.FORBIDDEN, "the signature is missing or wrong\n")
-        retry_after_s = self._admit()
+        retry_after_s = self._admit("", "")
         if retry_after_s is None:
             return None
         response = connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "every line is taken\n")
@@ -146,16 +148,16 @@ class MediaStreamEndpoint:
             return
         except ConnectionClosed:
             return
-        # Others may have come between the upgrade and the start.
-        if self._admit() is not None:
-            await connection.close(_CLOSE_TRY_LATER, "every line is taken")
-            return
         leg = MediaStreamLeg(
             connection,
             start,
             peer=_peer(connection),
             media_timeout_s=self._options.media_timeout_s,
         )
+        # Others may have come between the upgrade and the start, which says whose call it is.
+        if self._admit(leg.info.caller, leg.trunk) is not None:
+            await connection.close(_CLOSE_TRY_LATER, "every line is taken")
+            return
         self._on_call(leg)
         await leg.run()
 

@@ -79,6 +79,7 @@ class MediaStreamLeg(ReportingLeg):
 
     Attributes:
         info: who calls whom, where the stream's parameters From and To say so.
+        trunk: whose line it came over: the carrier's account, or else the carrier's address.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class MediaStreamLeg(ReportingLeg):
             clock: monotonic seconds.
         """
         self.info = _caller_info(start, peer)
+        self.trunk = start.account_sid or peer.rpartition(":")[0]
         super().__init__(self.info.call_id)
         self._channel = channel
         self._stream_sid = start.stream_sid

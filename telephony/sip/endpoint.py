@@ -73,7 +73,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
         on_call: Callable[[IncomingCall], None],
         advertised_host: str | None,
         user_agent: str,
-        allow_call: Callable[[], int | None],
+        allow_call: Callable[[str, Address], int | None],
         registrar: Registrar | None,
     ) -> None:
         self._core = UserAgent(
@@ -102,7 +102,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
         on_call: Callable[[IncomingCall], None],
         advertised_host: str | None = None,
         user_agent: str = "frontdesk",
-        allow_call: Callable[[], int | None] = lambda: None,
+        allow_call: Callable[[str, Address], int | None] = lambda caller, source: None,
         registrar: Registrar | None = None,
     ) -> "SipEndpoint":
         """Bind and start receiving calls.
@@ -115,8 +115,9 @@ class SipEndpoint(asyncio.DatagramProtocol):
             advertised_host: the IP address peers reach us at, when it is not the one they see in
                 the routing table (behind NAT). None: the local address towards each peer.
             user_agent: the product name in Server fields.
-            allow_call: asked before each new call: None admits it; a number refuses it with 503
-                and that many seconds of Retry-After. It must return at once.
+            allow_call: asked before each new call, with the caller's URI as stated and where the
+                INVITE came from: None admits it; a number refuses it with 503 and that many seconds
+                of Retry-After. It must return at once; on_call follows before anything else does.
             registrar: serves REGISTER; None: phones cannot register.
 
         Raises:
@@ -335,11 +336,11 @@ class SipEndpoint(asyncio.DatagramProtocol):
                 call.reject(500)
             self.hang_up(offered.dialog_id)
 
-    def _admit(self) -> int | None:
+    def _admit(self, caller: str, source: Address) -> int | None:
         if self._is_closing:
             return CLOSING_RETRY_S
         try:
-            return self._allow_call()
+            return self._allow_call(caller, source)
         except Exception:
             log.exception("allow_call failed")
             return CLOSING_RETRY_S

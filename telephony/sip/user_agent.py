@@ -54,7 +54,7 @@ class UserAgent:
         self,
         *,
         token: Callable[[], str],
-        admit: Callable[[], int | None] = lambda: None,
+        admit: Callable[[str, Address], int | None] = lambda caller, source: None,
         user_agent: str = "frontdesk",
         use_sent_by: bool = False,
         registrar: Registrar | None = None,
@@ -63,8 +63,8 @@ class UserAgent:
         Args:
             token: makes text that never repeats and nobody can guess, letters and digits only; for
                 tags and branches.
-            admit: asked before each new call: None admits it, a number is the Retry-After, in
-                seconds, of its 503.
+            admit: asked before each new call, with the caller's URI as stated and where the INVITE
+                came from: None admits it, a number is the Retry-After, in seconds, of its 503.
             user_agent: the product name in the Server field.
             use_sent_by: see TransactionLayer.
             registrar: serves REGISTER; None: phones cannot register.
@@ -277,7 +277,8 @@ class UserAgent:
             self._respond(transaction, error.status, now_s)
             return
         # Whoever takes the place of a call that is up adds none.
-        retry_after_s = self._admit() if replaced is None else None
+        caller = request.from_.uri.identity
+        retry_after_s = self._admit(caller, transaction.source) if replaced is None else None
         if retry_after_s is not None:
             self.statistics.refused += 1
             self._respond(transaction, 503, now_s, [("Retry-After", str(retry_after_s))])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from telephony.sip.media import Direction
 from telephony.sip.message import Request, Response, respond, serialise
 from telephony.sip.outputs import (
+    Address,
     CallClosed,
     CallEnded,
     CallOffered,
@@ -36,15 +37,20 @@ class Desk:
     registrar: Registrar | None = None
     now_s: float = 0.0
     outputs: list[Output] = field(default_factory=list[Output])
+    asked: list[tuple[str, Address]] = field(default_factory=list[tuple[str, Address]])
 
     def __post_init__(self) -> None:
         numbers: Iterator[int] = itertools.count(1)
         self.agent = UserAgent(
             token=lambda: f"desk{next(numbers)}",
-            admit=lambda: self.retry_after_s,
+            admit=self._admit,
             registrar=self.registrar,
         )
         self._branches = itertools.count(1)
+
+    def _admit(self, caller: str, source: Address) -> int | None:
+        self.asked.append((caller, source))
+        return self.retry_after_s
 
     # --- the caller
 

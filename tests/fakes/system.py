@@ -46,10 +46,18 @@ class Process:
         self._popen.kill()
         self._popen.wait()
 
+    def terminate(self) -> None:
+        """Ask it to stop, as a service manager does."""
+        self._popen.send_signal(signal.SIGTERM)
+
     def stop(self) -> int:
         """As an operator does; returns the exit status."""
         if self.alive:
-            self._popen.send_signal(signal.SIGTERM)
+            self.terminate()
+        return self.exit_status()
+
+    def exit_status(self) -> int:
+        """Once it has ended; it is killed if it does not."""
         try:
             return self._popen.wait(timeout=30)
         except subprocess.TimeoutExpired:
@@ -97,6 +105,8 @@ class System:
                 "FRONTDESK_HTTP__TOKEN": TOKEN,
                 "FRONTDESK_BACKEND__URL": f"http://127.0.0.1:{self.shop_port}",
                 "FRONTDESK_BACKEND__TOKEN": TOKEN,
+                "FRONTDESK_LOAD__DRAIN_S": "0",
+                "FRONTDESK_LOAD__FAREWELL": "",
                 **self.settings,
             },
             self.folder / "server.log",

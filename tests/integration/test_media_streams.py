@@ -43,7 +43,7 @@ class World:
 
     def __init__(self) -> None:
         self.retry_after_s: int | None = None
-        self.admissions = 0
+        self.admissions: list[tuple[str, str]] = []
         self.legs: list[MediaStreamLeg] = []
         self.events: list[LegEvent] = []
         self.endpoint: MediaStreamEndpoint
@@ -65,8 +65,8 @@ class World:
     def url(self, path: str = "/twilio/stream") -> str:
         return f"ws://127.0.0.1:{self.endpoint.port}{path}"
 
-    def _admit(self) -> int | None:
-        self.admissions += 1
+    def _admit(self, caller: str, trunk: str) -> int | None:
+        self.admissions.append((caller, trunk))
         return self.retry_after_s
 
     def _on_call(self, leg: MediaStreamLeg) -> None:
@@ -128,7 +128,7 @@ async def test_unsigned_streams_are_refused_with_403() -> None:
         assert (await refusal(world.url())).status_code == 403
         assert (await refusal(world.url(), {HEADER: "x"})).status_code == 403
         assert (await refusal(world.url("/twilio/stream?a=1"), SIGNED)).status_code == 403
-        assert world.admissions == 0
+        assert world.admissions == []
 
 
 async def test_without_a_token_this_machine_may_call_but_no_proxy_for_others() -> None:
@@ -158,6 +158,13 @@ async def test_stream_that_finds_the_server_full_at_its_start_is_closed() -> Non
         await connection.send(carrier.start())
         assert await close_code(connection) == 1013
         assert world.legs == []
+
+
+async def test_stream_is_admitted_as_a_call_of_its_caller_over_its_account() -> None:
+    async with world_open() as world, connect(world.url()) as connection:
+        await connection.send(carrier.start(parameters={"From": "+15550100"}))
+        await until(lambda: world.legs)
+        assert world.admissions == [("", ""), ("+15550100", "AC0123456789abcdef")]
 
 
 @pytest.mark.parametrize(
@@ -265,7 +272,7 @@ async def ask(
             gate=CarrierGate(token=token),
             public_url=PUBLIC_URL,
             stream_url=STREAM_URL,
-            admit=lambda: 30 if full else None,
+            admit=lambda *_: 30 if full else None,
         )
     )
     transport = httpx.ASGITransport(app, client=("203.0.113.9", 4711))

@@ -35,10 +35,12 @@ class FakeCalls:
         self.retry_after_s: int | None = None
         self.taken: dict[uuid.UUID, Leg] = {}
 
-    def admit(self) -> int | None:
+    def admit(self, *, trunk: str) -> int | None:
+        assert trunk == "phone"
         return self.retry_after_s
 
-    def take(self, leg: Leg, call_id: uuid.UUID) -> None:
+    def take(self, leg: Leg, call_id: uuid.UUID, *, trunk: str) -> None:
+        assert trunk == "phone"
         self.taken[call_id] = leg
 
 

@@ -27,7 +27,7 @@ RTP = RtpConfig(port_min=34_300, port_max=34_399)
 class NoCalls:
     """Takes none."""
 
-    def admit(self) -> int | None:
+    def admit(self, *, caller: str, trunk: str) -> int | None:
         return 30
 
     def take(self, leg: Leg) -> None:

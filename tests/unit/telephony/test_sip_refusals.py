@@ -27,6 +27,13 @@ def test_full_server_refuses_with_503_and_retry_after(desk: Desk):
     assert (desk.agent.statistics.refused, desk.events(CallOffered)) == (1, [])
 
 
+def test_admission_is_asked_with_the_caller_and_where_the_call_comes_from(desk: Desk):
+    desk.invite()
+    [(caller, source)] = desk.asked
+    assert caller.startswith("sip:")
+    assert source == desk.events(CallOffered)[0].peer
+
+
 @pytest.mark.parametrize(
     ("method", "lines", "body", "status"),
     [
