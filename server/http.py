@@ -5,6 +5,7 @@ GET /metrics                    Prometheus text
 GET /v1/calls?limit=&before=    the latest calls; for an agent, those they had
 GET /v1/calls/{id}              one call with its turns and actions, and what the desk did
 GET /v1/calls/{id}/recording    its stereo WAV
+GET /v1/calls/{id}/vcon         all of it as one vCon, once it is over
 GET /v1/handoffs?limit=&before=&agent=      the latest hand-offs
 GET /v1/agents/statistics?since=&until=     what each agent was offered and took
 GET /v1/live                    server-sent events as calls go on
@@ -33,6 +34,8 @@ from server.accounts.oidc import OidcProvider
 from server.accounts.rights import Right
 from server.accounts.users import User
 from server.feed import Feed
+from server.handoff.export import CallNotOverError
+from server.handoff.vcon_export import VconExport
 from server.observability import Metrics, request_context
 from server.pages import mount_assets
 from server.records.calls import CallDetail, CallRecord
@@ -52,6 +55,7 @@ class HttpPorts:
     metrics: Metrics
     records: Records
     feed: Feed
+    vcons: VconExport
 
 
 def make_app(ports: HttpPorts, access: Access, *, oidc: OidcProvider | None = None) -> FastAPI:
@@ -79,6 +83,7 @@ def make_app(ports: HttpPorts, access: Access, *, oidc: OidcProvider | None = No
     handle_errors(app)
     app.include_router(_public(ports))
     app.include_router(_calls(ports.records, access))
+    app.include_router(_vcons(ports, access))
     app.include_router(_desk(ports.records.desk, access))
     app.include_router(_live(ports.feed, access))
     app.include_router(accounts_router(access, oidc))
@@ -144,6 +149,31 @@ def _calls(records: Records, access: Access) -> APIRouter:
             )
         )
         return FileResponse(path, media_type="audio/wav", filename=f"{call_id}.wav")
+
+    return router
+
+
+def _vcons(ports: HttpPorts, access: Access) -> APIRouter:
+    """Apart from the other doors to calls: who gets a vCon has the recording with it."""
+    router = APIRouter(prefix="/v1/calls")
+    listeners = access.require(Right.HEAR_CALLS, Right.SEE_OWN_CALLS)
+
+    @router.get("/{call_id}/vcon")
+    async def vcon(  # pyright: ignore[reportUnusedFunction]
+        call_id: uuid.UUID, request: Request, user: Annotated[User, Depends(listeners)]
+    ) -> Response:
+        await _found(ports.records, call_id, user, Right.HEAR_CALLS)
+        try:
+            document = await ports.vcons.of(call_id)
+        except CallNotOverError as error:
+            raise HTTPException(409, str(error)) from error
+        if document is None:
+            raise HTTPException(404, "there is no such call")
+        actor = access.actor(user, request)
+        await access.accounts.audit.write(
+            AuditEvent(kind="call_exported", actor=actor, subject=str(call_id))
+        )
+        return JSONResponse(document, media_type="application/vcon+json")
 
     return router
 

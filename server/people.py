@@ -1,6 +1,7 @@
 """People who take calls: their desks, phones and supervisors, as parts of a running server."""
 
 import logging
+import socket
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
@@ -29,6 +31,7 @@ from server.handoff.llm_summary import ModelOptions, ModelSummariser
 from server.handoff.summary import Summariser, TemplatedSummariser
 from server.handoff.supervision import RoomSupervision
 from server.handoff.told_store import ToldStore
+from server.handoff.vcon_export import EndsTold, VconExport
 from server.handoff.webhook import Webhook, WebhookOptions
 from server.lifetime import background
 from server.live_calls import LiveCalls
@@ -53,6 +56,7 @@ class PeopleNeeds:
     records: Records
     feed: Feed
     recordings: Path | None
+    vcons: VconExport
     dial: Dial
     has_phone: Callable[[str], bool]
     returns: Mapping[str, str]
@@ -75,7 +79,7 @@ async def open_people(parts: AsyncExitStack, config: Config, needs: PeopleNeeds)
                 vad=needs.vad,
                 live=needs.live,
                 records=needs.records.desk,
-                store=await _store(parts, config, needs.records),
+                store=await _store(parts, config, needs),
                 feed=needs.feed,
                 recordings=needs.recordings,
                 writer=writer,
@@ -125,14 +129,29 @@ async def open_phones(parts: AsyncExitStack, access: Access) -> AgentPhones:
     return phones
 
 
-async def _store(parts: AsyncExitStack, config: Config, records: Records) -> HandOffStore:
+def vcons_of(config: Config, records: Records, access: Access) -> VconExport:
+    """The vCons of this site."""
+    site = config.http.public_url
+    host = site and urlsplit(site).hostname
+    return VconExport(
+        records,
+        access.accounts.administration.users,
+        host=host or socket.getfqdn(),
+        site=site,
+    )
+
+
+async def _store(parts: AsyncExitStack, config: Config, needs: PeopleNeeds) -> HandOffStore:
+    """Where hand-offs are kept, and told of where a webhook is set up; calls that end are too."""
     hook = config.webhook
     if hook.url is None or hook.secret is None:
-        return records.desk
+        return needs.records.desk
     options = WebhookOptions(url=hook.url, secret=hook.secret.get_secret_value())
     webhook = Webhook(options, config.data_dir / "webhooks")
     await parts.enter_async_context(webhook.running())
-    return ToldStore(records.desk, webhook.send)
+    ends = EndsTold(needs.feed, needs.vcons, webhook.send)
+    await background(parts, ends.run(), "ends of calls")
+    return ToldStore(needs.records.desk, webhook.send)
 
 
 async def _summariser(parts: AsyncExitStack, config: Config) -> Summariser:

@@ -13,7 +13,15 @@ from server.records.desk_facts import DeskDetail, HandOffRecord
 
 
 class CallNotOverError(Exception):
-    """The call was never answered, or goes on: there is nothing to export yet."""
+    """The call was never answered, or goes on: there is nothing to export yet.
+
+    Attributes:
+        never_answered: and never will be, for it has ended.
+    """
+
+    def __init__(self, message: str, *, never_answered: bool) -> None:
+        super().__init__(message)
+        self.never_answered = never_answered
 
 
 def recorded_call(
@@ -36,7 +44,10 @@ def recorded_call(
     """
     call = found.call
     if call.answered_at is None or call.ended_at is None:
-        raise CallNotOverError(f"call {call.id} was not answered, or has not ended")
+        raise CallNotOverError(
+            f"call {call.id} was not answered, or has not ended",
+            never_answered=call.ended_at is not None,
+        )
     said = [line for turn in found.turns for line in lines_of(turn)]
     said += [Line(who=each.who, text=each.text, at_s=each.at_s) for each in desk.overheard]
     contexts = tuple(each.context for each in desk.handoffs)

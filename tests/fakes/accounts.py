@@ -20,6 +20,7 @@ from server.accounts.rights import USER_ROLES, Role
 from server.accounts.users import Actor, User, UserFacts
 from server.config import AccountsConfig, OidcConfig
 from server.feed import Feed
+from server.handoff.vcon_export import VconExport
 from server.http import HttpPorts, make_app
 from server.observability import Metrics
 from server.records.records import Records
@@ -118,7 +119,10 @@ async def accounts_world(
         provider = OidcProvider(oidc) if oidc else None
         if provider:
             parts.push_async_callback(provider.close)
-        ports = HttpPorts(health=health, metrics=Metrics(), records=records, feed=feed)
+        vcons = VconExport(
+            records, accounts.administration.users, host="desk.example.com", site=None
+        )
+        ports = HttpPorts(health=health, metrics=Metrics(), records=records, feed=feed, vcons=vcons)
         yield AccountsWorld(
             app=make_app(ports, access, oidc=provider),
             access=access,

@@ -36,6 +36,7 @@ DOORS: Mapping[tuple[str, str], frozenset[Right]] = {
     ("GET", "/v1/calls"): frozenset({Right.SEE_CALLS, Right.SEE_OWN_CALLS}),
     ("GET", "/v1/calls/{call_id}"): frozenset({Right.SEE_CALLS, Right.SEE_OWN_CALLS}),
     ("GET", "/v1/calls/{call_id}/recording"): frozenset({Right.HEAR_CALLS, Right.SEE_OWN_CALLS}),
+    ("GET", "/v1/calls/{call_id}/vcon"): frozenset({Right.HEAR_CALLS, Right.SEE_OWN_CALLS}),
     ("GET", "/v1/handoffs"): frozenset({Right.SEE_CALLS}),
     ("GET", f"/v1/agents/statistics?{SPAN}"): frozenset({Right.SEE_CALLS}),
     ("GET", "/v1/live"): frozenset({Right.SEE_LIVE}),
