@@ -145,10 +145,6 @@ class Media(asyncio.DatagramProtocol):
         """When this sample of our clock was, by the event loop's."""
         return self._epoch_s + sample / RATE_HZ
 
-    def sample_at(self, time_s: float) -> int:
-        """The sample of our clock at this moment of the event loop's."""
-        return round((time_s - self._epoch_s) * RATE_HZ)
-
     def _queue(self, frames: "list[Pcm] | list[Pcm | KeyPacket]") -> Sent:
         start = self.now + len(self._outgoing) * FRAME_SAMPLES
         self._outgoing.extend(frames)

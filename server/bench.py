@@ -9,6 +9,7 @@ import typer
 
 from server.density_bench import density
 from server.peer import Peer, peer_name, running_peer, variants
+from server.transfer_bench import transfer
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +22,7 @@ _FOLDER: Final = Path("var/bench")
 
 bench_app = typer.Typer(help="Measure this installation.", no_args_is_help=True)
 bench_app.command()(density)
+bench_app.command()(transfer)
 
 
 @bench_app.callback()

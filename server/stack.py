@@ -4,7 +4,7 @@ import secrets
 import shutil
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +27,7 @@ class Server:
 class Stack:
     shop: Shop
     server: Server
+    database_url: str = field(repr=False)  # of the server's records
 
 
 def fresh_folder(folder: Path) -> Path:
@@ -71,7 +72,7 @@ async def running_stack(
         server = await parts.enter_async_context(
             _running_server(database, shop, folder, settings or {})
         )
-        yield Stack(shop=shop, server=server)
+        yield Stack(shop=shop, server=server, database_url=database)
 
 
 @asynccontextmanager

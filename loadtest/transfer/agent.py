@@ -45,7 +45,7 @@ class Served:
     offer: DeskOffer
     audio_s: float | None = None  # the audio was connected
     accepted_s: float | None = None  # "take the call" was sent
-    heard_caller_s: float | None = None  # the caller's first sound arrived
+    heard_caller_s: float | None = None  # the caller's first sound arrived, if ever
     refused: list[str] = field(default_factory=list[str])  # by the desk
 
 
@@ -131,7 +131,7 @@ class Agent:
                 await self._do(step, served)
         finally:
             if self._audio is not None and served.accepted_s is not None:
-                served.heard_caller_s = _first_heard(self._audio, served.accepted_s)
+                served.heard_caller_s = _first_heard(self._audio)
             await self._hang_up_audio()
             if self._desk is not None:
                 served.refused += self._desk.errors
@@ -264,8 +264,7 @@ def _speak(start: int) -> Pcm:
     return tone(AGENT_HZ, start)
 
 
-def _first_heard(audio: BrowserAudio, since_s: float) -> float | None:
-    """When the caller's first sound arrived after this moment."""
-    since = max(0, audio.sample_at(since_s))
-    found = onset(audio.heard.read(since, len(audio.heard)), CALLER_HZ)
-    return None if found is None else audio.time_of(since + found)
+def _first_heard(audio: BrowserAudio) -> float | None:
+    """When the caller's first sound arrived."""
+    found = onset(audio.heard.read(0, len(audio.heard)), CALLER_HZ)
+    return None if found is None else audio.time_of(found)

@@ -165,10 +165,6 @@ class BrowserAudio:
         """When this sample of our clock was, by the event loop's."""
         return self._epoch_s + sample / RATE_HZ
 
-    def sample_at(self, time_s: float) -> int:
-        """The sample of our clock at this moment of the event loop's."""
-        return round((time_s - self._epoch_s) * RATE_HZ)
-
     def add(self, packet: _Received) -> tuple[bool, None]:
         """Take a packet, as aiortc's jitter buffer would; nothing is left for it to decode."""
         if self._joined and packet.payload:

@@ -56,13 +56,10 @@ class TransferCaller:
         except ValueError as error:
             raise PeerError(str(error)) from error
 
-    def first_heard_agent_s(self, since_s: float) -> float | None:
-        """When the agent's first sound after this moment arrived."""
-        media = self._line.media
-        heard = media.recorder.heard
-        since = max(0, media.sample_at(since_s))
-        found = onset(heard.read(since, len(heard)), AGENT_HZ)
-        return None if found is None else media.time_of(since + found)
+    def first_heard_agent_s(self) -> float | None:
+        """When an agent's first sound in this call arrived, by the event loop's clock."""
+        found = onset(self.heard(), AGENT_HZ)
+        return None if found is None else self._line.media.time_of(found)
 
     def heard(self) -> Pcm:
         """Everything heard so far."""

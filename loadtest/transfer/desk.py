@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -35,9 +36,16 @@ class DeskOffer:
     offer_id: str
     call_id: str
     handoff_id: str
+    caller: str  # the URI they called from
+    requested_unix_s: float  # when the server was asked for a person, by the wall's clock
     summary: tuple[str, ...]
     at_s: float  # when it was shown, by the event loop's clock
     unix_s: float  # the same by the wall's
+
+    @property
+    def requested_ago_s(self) -> float:
+        """From the request to the screen; both clocks must be of one machine."""
+        return self.unix_s - self.requested_unix_s
 
 
 async def signed_in(url: str, login: str, password: str) -> httpx.AsyncClient:
@@ -239,6 +247,8 @@ def _offer(call: dict[str, Any], context: dict[str, Any]) -> DeskOffer:
         offer_id=call["offer_id"],
         call_id=call["call_id"],
         handoff_id=context["handoff_id"],
+        caller=context["caller"],
+        requested_unix_s=datetime.fromisoformat(context["requested_at"]).timestamp(),
         summary=tuple(context["summary"]),
         at_s=asyncio.get_running_loop().time(),
         unix_s=time.time(),
