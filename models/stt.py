@@ -6,31 +6,40 @@ what the model's context rule says (models/catalog.py): bundled and adapted mode
 itself, stock ones at least 10 s.
 
 An utterance goes: is there anything but silence -> its edges cut or padded to what models are used
-to (models/utterance.py) -> features -> encode -> beam search -> does this look like speech ->
-n-best (models/transcript.py). A decode that looks wrong is done again at full length, and the
-likelier of the two is kept.
+to (models/utterance.py) -> features -> encode -> beam search (models/decoding.py) -> does this look
+like speech -> n-best (models/transcript.py). A decode that looks wrong is done again at full
+length, and the likelier of the two is kept. Where a closed slot is being asked for
+(models/constraint.py) and the best hypothesis does not fit it, the same encoder output is searched
+once more for what the slot allows.
 """
 
 import threading
 import time
-import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models import catalog
 from models.catalog import ContextRule, Rule
-from models.errors import EngineError
-from models.speech import RATE_HZ, Pcm, Samples, resample
-from models.transcript import Hypothesis, Transcript, distinct, normalise, scored
+from models.constraint import LENGTH_BONUS, Vocabulary
+from models.decoding import (
+    CONSTRAINED_BEAM,
+    FRAMES_PER_S,
+    SUSPECT_LOG_PROB,
+    Decoded,
+    Encoded,
+    Search,
+    WhisperDecoder,
+    comparable,
+)
+from models.speech import RATE_HZ, Pcm, Samples, Word
+from models.transcript import Hypothesis, Transcript, distinct, scored
 from models.utterance import Utterance, windows
-
-ENGINE_HZ: Final = 16_000
-_FRAMES_PER_S: Final = 100  # mel frames
 
 MAX_UTTERANCE_S: Final = 60.0
 """Only the last minute of a longer utterance is transcribed: time stays bounded."""
@@ -42,35 +51,59 @@ _TOKENS_PER_S: Final = 12.0  # fast spelling: six letters a second of two tokens
 _TOKENS_MIN: Final = 12
 _TOKENS_MAX: Final = 200  # Whisper's decoder has 448 positions, the prompt takes up to half
 
-SUSPECT_LOG_PROB: Final = -1.0
-"""Mean per token: below it, and above SUSPECT_COMPRESSION, Whisper's authors decode again."""
-
-SUSPECT_COMPRESSION: Final = 2.4
-"""Text that zlib shrinks more than this repeats itself."""
-
 REJECT_LOG_PROB: Final = -1.45
 """Noise, clicks and coughs decode at -1.5 and below, speech even at 0 dB SNR above -1.1."""
 
 NO_SPEECH: Final = 0.6
 """Whisper's threshold on its no-speech token, where the log probability is suspect too."""
 
+STOCK_CONTEXT: Final = ContextRule(rule=Rule.FLOOR, floor_s=10.0, margin_s=2.0)
+"""For weights as published: about 9 times cheaper than 30 s for short utterances, no loss."""
 
-@dataclass(frozen=True, slots=True)
-class _Decoded:
-    hypotheses: tuple[Hypothesis, ...]
-    no_speech_prob: float
+_FULL: Final = ContextRule(rule=Rule.FULL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Request:
+    """One utterance to transcribe; the fields are the arguments of `SttEngine.transcribe`."""
+
+    pcm: Pcm
+    hint: str | None = None
+    within: Vocabulary | None = None
+    words: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prepared:
+    """A request with its features, one array for each window; none where nothing is said."""
+
+    request: Request
+    windows: tuple[Samples, ...] = ()
+    begin_s: float = 0.0  # where the first window begins in the request's audio
+    lengths: tuple[int, ...] = ()  # mel frames to encode
+    cpu_s: float = 0.0
 
     @property
-    def log_prob(self) -> float:
-        return self.hypotheses[0].log_prob if self.hypotheses else -10.0
+    def batch_key(self) -> tuple[object, ...]:
+        """Requests of the same key are decoded together."""
+        return (self.lengths, self.request.hint)
+
+
+@dataclass(slots=True, eq=False)
+class _Window:
+    """One window on its way through the engine."""
+
+    features: Samples
+    request: Request
+    length: int
+    encoded: Encoded | None = None
+    decoded: Decoded | None = None
+    engine_s: float = 0.0
+    prompt: tuple[int, ...] = field(default=())
 
     @property
-    def suspect(self) -> bool:
-        if not self.hypotheses:
-            return False
-        raw = self.hypotheses[0].text.encode()
-        repeats = len(raw) / len(zlib.compress(raw)) > SUSPECT_COMPRESSION
-        return repeats or self.log_prob < SUSPECT_LOG_PROB
+    def cap(self) -> int:
+        return token_cap(self.features.shape[1] / FRAMES_PER_S)
 
 
 class SttEngine:
@@ -85,14 +118,17 @@ class SttEngine:
         context: how much audio the encoder sees; the catalogue's rule when None, and for a folder
             outside it the rule of stock models.
         threads: utterances decoded at a time.
-        compute_type: of CTranslate2: int8, int8_float32, float32.
+        compute_type: of CTranslate2: int8, int8_float32, float32, on a GPU also float16 and
+            int8_float16; auto: int8 on a CPU, float16 on a GPU, int8_float16 for large models.
         language: for multilingual models.
         retry: decode again at full length what looks wrong.
+        device: cpu, cuda, or auto: cuda where there is a GPU.
+        beam: width of the free search; its hypotheses are the n-best.
 
     Raises:
         UnknownModelError, MissingModelError, DamagedModelError: see `catalog.locate`.
         EngineError: the model does not load.
-        ValueError: threads below 1.
+        ValueError: threads or beam below 1.
     """
 
     def __init__(
@@ -101,24 +137,44 @@ class SttEngine:
         context: ContextRule | None = None,
         *,
         threads: int = 1,
-        compute_type: str = "int8",
+        compute_type: str = "auto",
         language: str = "en",
         retry: bool = True,
+        device: str = "auto",
+        beam: int = BEAM,
     ) -> None:
         if threads < 1:
             raise ValueError(f"threads is {threads}, not 1 or more")
+        if beam < 1:
+            raise ValueError(f"beam is {beam}, not 1 or more")
         entry = catalog.entries().get(str(model))
-        path = catalog.locate(str(model))
         self.name = str(model)
         self._rule = context or (entry and entry.context) or STOCK_CONTEXT
         self._prompts = entry is None or entry.prompts
         self._retry = retry
+        self._beam = beam
         self._slots = threading.BoundedSemaphore(threads)
-        self._whisper = _loaded(path, threads, compute_type)
-        self._tokens = _Tokens(self._whisper, language)
-        self._mels = int(self._whisper.model.n_mels)
+        self.decoder = WhisperDecoder(
+            catalog.locate(str(model)),
+            threads=threads,
+            device=device,
+            compute_type=compute_type,
+            language=language,
+        )
 
-    def transcribe(self, pcm: Pcm, *, hint: str | None = None) -> Transcript:
+    @property
+    def batches(self) -> bool:
+        """Whether utterances often have the same encoder length, so that they can be batched."""
+        return self._rule.rule is not Rule.EXACT
+
+    def transcribe(
+        self,
+        pcm: Pcm,
+        *,
+        hint: str | None = None,
+        within: Vocabulary | None = None,
+        words: bool = False,
+    ) -> Transcript:
         """Transcribe one utterance.
 
         Args:
@@ -126,122 +182,130 @@ class SttEngine:
                 and downs of speech (noise, tones) give an empty transcript; of more than 60 s the
                 last 60 are transcribed.
             hint: words that are likely, as a sentence; models without prompts ignore it.
+            within: what a closed slot allows: fills `Transcript.constrained`.
+            words: fill `Transcript.words`.
 
         Raises:
             ValueError: another dtype or shape.
             EngineError: the engine failed.
         """
-        check_pcm(pcm)
+        prepared = self.prepare(Request(pcm=pcm, hint=hint, within=within, words=words))
+        return self.transcribe_batch([prepared])[0]
+
+    def prepare(self, request: Request) -> Prepared:
+        """The features of a request: all that needs no turn at the engine.
+
+        Raises:
+            ValueError: see `transcribe`.
+        """
+        check_pcm(request.pcm)
         begun_s = time.thread_time()
-        utterance = Utterance.of(pcm[-round(MAX_UTTERANCE_S * RATE_HZ) :])
+        first = max(0, len(request.pcm) - round(MAX_UTTERANCE_S * RATE_HZ))
+        utterance = Utterance.of(request.pcm[first:])
         if utterance is None:
-            return Transcript(cpu_s=time.thread_time() - begun_s)
+            return Prepared(request=request, cpu_s=time.thread_time() - begun_s)
+        found = tuple(map(self.decoder.features, windows(utterance, self._rule.longest_s)))
+        return Prepared(
+            request=request,
+            windows=found,
+            begin_s=(first + utterance.begin) / RATE_HZ,
+            lengths=tuple(self.decoder.length_of(one, self._rule) for one in found),
+            cpu_s=time.thread_time() - begun_s,
+        )
+
+    def transcribe_batch(self, prepared: Sequence[Prepared]) -> list[Transcript]:
+        """Transcribe together; those of one `batch_key` share their beam searches.
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        asked = [self._windows(one) for one in prepared]
+        every = [window for one in asked for window in one]
         with self._slots:
-            decoded, engine_s = self._decode_all(utterance, hint)
-        cpu_s = time.thread_time() - begun_s + engine_s
-        if not decoded.hypotheses or rejected(decoded.log_prob, decoded.no_speech_prob):
-            return Transcript(no_speech_prob=decoded.no_speech_prob, cpu_s=cpu_s)
-        return scored(decoded.hypotheses, decoded.no_speech_prob, cpu_s)
+            for window in every:
+                self._encode(window)
+            for group in _grouped(every):
+                self._search(group)
+            for window in every:
+                self._look_again(window)
+                self._constrain(window)
+                self._time_words(window)
+        return [_transcript(one, found) for one, found in zip(prepared, asked, strict=True)]
 
-    def _decode_all(self, utterance: Utterance, hint: str | None) -> tuple[_Decoded, float]:
-        """Decode window by window; also the seconds spent inside the engine."""
-        prompt = self._tokens.prompt(hint if self._prompts else None)
-        parts: list[_Decoded] = []
-        engine_s = 0.0
-        for samples in windows(utterance, self._rule.longest_s):
-            features = self._features(samples)
-            decoded, took_s = self._decode(features, self._rule, prompt)
-            engine_s += took_s
-            if decoded.suspect and self._retry and self._rule.rule is not Rule.FULL:
-                again, took_s = self._decode(features, ContextRule(rule=Rule.FULL), prompt)
-                engine_s += took_s
-                decoded = max(decoded, again, key=lambda d: (not d.suspect, d.log_prob))
-            parts.append(decoded)
-        return _together(parts), engine_s
+    def _windows(self, prepared: Prepared) -> list[_Window]:
+        request = prepared.request
+        prompt = self.decoder.tokens.prompt(request.hint if self._prompts else None)
+        return [
+            _Window(features, request, length, prompt=tuple(prompt))
+            for features, length in zip(prepared.windows, prepared.lengths, strict=True)
+        ]
 
-    def _features(self, pcm: Pcm) -> Samples:
-        """Log-mel features of the audio alone, float32, shape (mels, frames)."""
-        wide = resample(pcm.astype(np.float32) / 32768.0, RATE_HZ, ENGINE_HZ)
-        features = self._whisper.feature_extractor(wide, padding=0)
-        return cast(Samples, features[:, : len(wide) * _FRAMES_PER_S // ENGINE_HZ])
+    def _encode(self, window: _Window) -> None:
+        with _clocked([window]):
+            window.encoded = self.decoder.encode(window.features, window.length)
 
-    def _decode(
-        self, features: Samples, rule: ContextRule, prompt: list[int]
-    ) -> tuple[_Decoded, float]:
-        frames = features.shape[1]
-        length = encoder_frames(rule.seconds(frames / _FRAMES_PER_S), frames, self._mels)
-        padded = np.zeros((1, self._mels, length), dtype=np.float32)
-        used = min(frames, length)
-        padded[0, :, :used] = features[:, :used]
-        # Our own clock cannot see the engine's thread. It has one core, so that the time spent
-        # waiting for it is its CPU time where cores are free, and more where they are not.
-        begun_s = time.monotonic()
-        try:
-            result = self._generate(padded, prompt, token_cap(frames / _FRAMES_PER_S))
-        except (RuntimeError, ValueError) as error:
-            raise EngineError(f"{self.name} failed: {' '.join(str(error).split())}") from error
-        return self._read(result), time.monotonic() - begun_s
+    def _search(self, group: Sequence[_Window]) -> None:
+        encoded = [window.encoded for window in group if window.encoded is not None]
+        cap = max(window.cap for window in group)
+        search = Search(prompt=group[0].prompt, cap=cap, beam=self._beam)
+        with _clocked(group):
+            found = self.decoder.generate(encoded, search)
+        for window, decoded in zip(group, found, strict=True):
+            window.decoded = decoded
 
-    def _generate(self, features: Samples, prompt: list[int], cap: int) -> Any:
-        import ctranslate2
+    def _look_again(self, window: _Window) -> None:
+        """Decode at full length what looks wrong; keep the likelier."""
+        first, encoded = window.decoded, window.encoded
+        if first is None or not first.suspect or not self._retry or self._rule.rule is Rule.FULL:
+            return
+        length = self.decoder.length_of(window.features, _FULL)
+        if length == window.length:
+            return
+        window.length = length
+        self._encode(window)
+        self._search([window])
+        assert window.decoded is not None
+        if (first.suspect, -first.log_prob) <= (window.decoded.suspect, -window.decoded.log_prob):
+            window.decoded, window.encoded = first, encoded
 
-        model: Any = self._whisper.model
-        encoded = model.encode(ctranslate2.StorageView.from_array(features))
-        return model.generate(
-            encoded,
-            [prompt],
-            beam_size=BEAM,
-            num_hypotheses=BEAM,
-            max_length=len(prompt) + cap,
-            return_scores=True,
-            return_no_speech_prob=True,
-            suppress_blank=False,
-        )[0]
+    def _constrain(self, window: _Window) -> None:
+        """Find what the slot allows, where anything was said."""
+        within, decoded, encoded = window.request.within, window.decoded, window.encoded
+        if within is None or decoded is None or encoded is None or not decoded.hypotheses:
+            return
+        if within.prefers(decoded.hypotheses[0].text):
+            # The search among these alone would have found the same, at the same price again.
+            found = tuple(one for one in decoded.hypotheses if within.fits(one.text))
+        else:
+            search = Search(
+                prompt=window.prompt,
+                cap=window.cap,
+                beam=max(CONSTRAINED_BEAM, self._beam),
+                suppress=self.decoder.suppressed_for(within),
+            )
+            with _clocked([window]):
+                (only,) = self.decoder.generate([encoded], search)
+                allowed = tuple(one for one in only.hypotheses if within.fits(one.text))
+                found = comparable(self.decoder, encoded, decoded.hypotheses, allowed)
+        window.decoded = replace(decoded, constrained=preferred_first(found, within))
 
-    def _read(self, result: Any) -> _Decoded:
-        found: list[Hypothesis] = []
-        for ids, score in zip(result.sequences_ids, result.scores, strict=True):
-            text = normalise(self._tokens.text(ids))
-            # CTranslate2 divides by the length without the end token, whose probability it counts.
-            found.append(Hypothesis(text=text, log_prob=score * len(ids) / (len(ids) + 1)))
-        return _Decoded(distinct(found), float(result.no_speech_prob))
-
-
-STOCK_CONTEXT: Final = ContextRule(rule=Rule.FLOOR, floor_s=10.0, margin_s=2.0)
-"""For weights as published: about 9 times cheaper than 30 s for short utterances, no loss."""
-
-
-class _Tokens:
-    """The model's own vocabulary: prompts in, text out."""
-
-    def __init__(self, whisper: Any, language: str) -> None:
-        self._tokenizer = whisper.hf_tokenizer
-        names = ["<|startoftranscript|>"]
-        if whisper.model.is_multilingual:
-            names += [f"<|{language}|>", "<|transcribe|>"]
-        names.append("<|notimestamps|>")
-        self._start = [self._id(name) for name in names]
-        self._end = self._id("<|endoftext|>")
-        self._previous = self._tokenizer.token_to_id("<|startofprev|>")
-
-    def _id(self, name: str) -> int:
-        found = self._tokenizer.token_to_id(name)
-        if found is None:
-            raise EngineError(f"the model's tokenizer has no {name}")
-        return int(found)
-
-    def prompt(self, hint: str | None) -> list[int]:
-        if not hint or self._previous is None:
-            return self._start
-        words: list[int] = self._tokenizer.encode(f" {hint.strip()}", add_special_tokens=False).ids
-        return [self._previous, *words[-_PROMPT_TOKENS:], *self._start]
-
-    def text(self, ids: Sequence[int]) -> str:
-        # Special tokens and timestamps come after the end token in every Whisper vocabulary.
-        return str(self._tokenizer.decode([token for token in ids if token < self._end]))
+    def _time_words(self, window: _Window) -> None:
+        decoded = window.decoded
+        if not window.request.words or not decoded or not decoded.hypotheses:
+            return
+        assert window.encoded is not None
+        with _clocked([window]):
+            found = self.decoder.word_times(window.encoded, decoded.hypotheses[0].text)
+        window.decoded = replace(decoded, words=found)
 
 
-_PROMPT_TOKENS: Final = 200  # under half of the decoder's positions, as Whisper's authors have it
+def preferred_first(found: Iterable[Hypothesis], within: Vocabulary) -> tuple[Hypothesis, ...]:
+    """Likeliest first, where a value of the wanted length is LENGTH_BONUS likelier than it is."""
+
+    def rank(one: Hypothesis) -> float:
+        return -one.log_prob - (LENGTH_BONUS if within.prefers(one.text) else 0.0)
+
+    return tuple(sorted(found, key=rank))
 
 
 def check_pcm(pcm: NDArray[Any]) -> None:
@@ -250,17 +314,6 @@ def check_pcm(pcm: NDArray[Any]) -> None:
         raise ValueError(f"audio must be a NumPy array, not {type(pcm).__name__}")  # noqa: TRY004
     if pcm.dtype != np.int16 or pcm.ndim != 1:
         raise ValueError(f"audio must be int16 of shape (n,), not {pcm.dtype} {pcm.shape}")
-
-
-def encoder_frames(context_s: float, frames: int, mels: int) -> int:
-    """Mel frames to encode: even, at least what the context rule says, never 2 * mels.
-
-    CTranslate2 tells features from encoder output by their shapes, and takes an encoder output of
-    `mels` rows for features to encode.
-    """
-    length = max(round(context_s * _FRAMES_PER_S), min(frames, 3000))
-    length += length % 2
-    return length + 2 if length == 2 * mels else length
 
 
 def token_cap(speech_s: float) -> int:
@@ -275,46 +328,67 @@ def rejected(log_prob: float, no_speech_prob: float) -> bool:
     return no_speech_prob > NO_SPEECH and log_prob < SUSPECT_LOG_PROB
 
 
-def _together(parts: Sequence[_Decoded]) -> _Decoded:
-    """One result for the windows of a long utterance: the n-th best of each, or its best."""
-    if len(parts) == 1:
-        return parts[0]
-    spoken = [part for part in parts if part.hypotheses]
-    if not spoken:
-        return parts[0]
-    ranks = max(len(part.hypotheses) for part in spoken)
-    joined: list[Hypothesis] = []
-    for rank in range(ranks):
-        chosen = [part.hypotheses[min(rank, len(part.hypotheses) - 1)] for part in spoken]
-        mean = sum(h.log_prob for h in chosen) / len(chosen)
-        joined.append(Hypothesis(text=" ".join(h.text for h in chosen), log_prob=mean))
-    return _Decoded(distinct(joined), min(part.no_speech_prob for part in spoken))
+@contextmanager
+def _clocked(group: Sequence[_Window]) -> Iterator[None]:
+    """Add the time spent inside the engine to the windows, in equal shares.
 
-
-def _one_blas_thread() -> None:
-    """Keep NumPy's BLAS from using threads of its own, in the whole process.
-
-    Its threads spin between calls: the small matrix product in the features would keep a second
-    core busy while the first one goes on, which doubles what an utterance costs.
+    Our own clock cannot see the engine's thread. It has one core, so that the time spent waiting
+    for it is its CPU time where cores are free, and more where they are not.
     """
-    from threadpoolctl import threadpool_limits
+    begun_s = time.monotonic()
+    yield
+    share_s = (time.monotonic() - begun_s) / len(group)
+    for window in group:
+        window.engine_s += share_s
 
-    cast(Any, threadpool_limits)(limits=1, user_api="blas")
+
+def _grouped(every: Iterable[_Window]) -> list[list[_Window]]:
+    """Windows that can be searched together."""
+    groups: dict[tuple[object, ...], list[_Window]] = {}
+    for window in every:
+        groups.setdefault((window.length, window.prompt), []).append(window)
+    return list(groups.values())
 
 
-def _loaded(path: Path, threads: int, compute_type: str) -> Any:
-    from faster_whisper import WhisperModel  # half a second to import: only for those who listen
+def _transcript(prepared: Prepared, found: Sequence[_Window]) -> Transcript:
+    cpu_s = prepared.cpu_s + sum(window.engine_s for window in found)
+    if not found:
+        return Transcript(cpu_s=cpu_s)
+    decoded = _together(found, prepared.begin_s)
+    if not decoded.hypotheses or rejected(decoded.log_prob, decoded.no_speech_prob):
+        return Transcript(no_speech_prob=decoded.no_speech_prob, cpu_s=cpu_s)
+    return replace(
+        scored(decoded.hypotheses, decoded.no_speech_prob, cpu_s),
+        constrained=decoded.constrained,
+        words=decoded.words,
+    )
 
-    whisper: Any = WhisperModel
-    _one_blas_thread()
-    try:
-        return whisper(
-            str(path),
-            device="cpu",
-            compute_type=compute_type,
-            cpu_threads=1,
-            num_workers=threads,
-            local_files_only=True,
-        )
-    except Exception as error:  # RuntimeError, ValueError, OSError, tokenizers' bare Exception
-        raise EngineError(f"{path} does not load: {' '.join(str(error).split())}") from error
+
+def _together(found: Sequence[_Window], begin_s: float) -> Decoded:
+    """One result for the windows of an utterance: the n-th best of each, or its best."""
+    parts = [window.decoded for window in found if window.decoded is not None]
+    words: list[Word] = []
+    at_s = begin_s
+    for window, part in zip(found, parts, strict=True):
+        words += [Word(w.text, at_s + w.start_s, at_s + w.end_s) for w in part.words]
+        at_s += window.features.shape[1] / FRAMES_PER_S
+    spoken = [part for part in parts if part.hypotheses]
+    if len(parts) == 1 or not spoken:
+        return replace(parts[0], words=tuple(words))
+    within = found[0].request.within
+    constrained = [part.constrained for part in spoken]
+    return Decoded(
+        distinct(_joined([part.hypotheses for part in spoken])),
+        min(part.no_speech_prob for part in spoken),
+        preferred_first(_joined(constrained), within) if within and all(constrained) else (),
+        tuple(words),
+    )
+
+
+def _joined(parts: Sequence[Sequence[Hypothesis]]) -> list[Hypothesis]:
+    joined: list[Hypothesis] = []
+    for rank in range(max(map(len, parts))):
+        chosen = [part[min(rank, len(part) - 1)] for part in parts]
+        mean = sum(one.log_prob for one in chosen) / len(chosen)
+        joined.append(Hypothesis(text=" ".join(one.text for one in chosen), log_prob=mean))
+    return joined

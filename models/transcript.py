@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from models.speech import Word
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hypothesis:
@@ -16,9 +18,17 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """n-best, best first, texts distinct; empty when nothing was said."""
+    """n-best, best first, texts distinct; empty when nothing was said.
+
+    constrained: what the slot allows, where one was given; best first, a value of the wanted length
+    before a slightly likelier one of another. Their log probabilities are on the scale of the free
+    hypotheses, and texts may be in both.
+    words: of the first hypothesis, in seconds of the audio given; empty unless asked for.
+    """
 
     hypotheses: tuple[Hypothesis, ...] = ()
+    constrained: tuple[Hypothesis, ...] = ()
+    words: tuple[Word, ...] = ()
     no_speech_prob: float = 0.0
     confidence: float = 0.0  # that the first text is right, in [0, 1]; see `confidence_of`
     cpu_s: float = 0.0

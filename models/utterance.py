@@ -39,9 +39,13 @@ TAIL_S: Final = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """Audio that holds speech, as far as energy can tell: at most LEAD_S before, TAIL_S after."""
+    """Audio that holds speech, as far as energy can tell: at most LEAD_S before, TAIL_S after.
+
+    begin: the sample of the original audio that it begins with.
+    """
 
     pcm: Pcm
+    begin: int = 0
 
     @classmethod
     def of(cls, pcm: Pcm) -> Self | None:
@@ -58,7 +62,7 @@ class Utterance:
         sound_end = (int(active[-1]) + 1) * _FRAME
         end = sound_end + round(TAIL_S * RATE_HZ)
         missing = max(0, end - len(pcm))
-        return cls(np.pad(pcm[begin:end], (0, missing)) if missing else pcm[begin:end])
+        return cls(np.pad(pcm[begin:end], (0, missing)) if missing else pcm[begin:end], begin)
 
 
 def windows(utterance: Utterance, longest_s: float) -> Iterator[Pcm]:

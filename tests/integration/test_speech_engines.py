@@ -79,7 +79,7 @@ def test_short_context_is_no_worse_than_stock_faster_whisper(engine: SttEngine):
 def stock(engine: SttEngine, pcm: Pcm) -> str:
     from models.speech import resample
 
-    whisper = engine._whisper  # pyright: ignore[reportPrivateUsage]
+    whisper = engine.decoder._whisper  # pyright: ignore[reportPrivateUsage]
     wide = resample((pcm / 32768).astype(np.float32), RATE_HZ, 16_000)
     segments, _ = whisper.transcribe(
         wide, beam_size=5, temperature=0.0, without_timestamps=True, language="en"

@@ -1,7 +1,7 @@
 """Speech to text with the bundled model, and the rules around any model."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.catalog import ContextRule, Rule
+from models.decoding import Decoded, Encoded, Search, Tokens, WhisperDecoder, encoder_frames
 from models.errors import EngineError, UnknownModelError
 from models.espeak import EspeakVoice
 from models.speech import RATE_HZ, Pcm
-from models.stt import SttEngine, encoder_frames, rejected, token_cap
+from models.stt import SttEngine, rejected, token_cap
 from models.transcript import Hypothesis, confidence_of, distinct, normalise, scored
 from models.utterance import LEAD_S, TAIL_S, Utterance, windows
 
@@ -169,14 +170,12 @@ def generating(engine: SttEngine, monkeypatch: pytest.MonkeyPatch, *log_probs: f
     """Have decodes succeed with these log probabilities; returns the encoder lengths asked for."""
     lengths: list[int] = []
     answers = iter(log_probs)
-    (ids,) = [engine._whisper.hf_tokenizer.encode(" hello", add_special_tokens=False).ids]  # pyright: ignore[reportPrivateUsage]
 
-    def answer(features: NDArray[np.float32], prompt: list[int], cap: int) -> Any:
-        lengths.append(features.shape[2])
-        score = next(answers) * (len(ids) + 1) / len(ids)
-        return SimpleNamespace(sequences_ids=[ids], scores=[score], no_speech_prob=0.0)
+    def answer(encoded: Sequence[Encoded], search: Search) -> list[Decoded]:
+        lengths.extend(one.length for one in encoded)
+        return [Decoded((hypothesis("hello", next(answers)),), 0.0) for _ in encoded]
 
-    monkeypatch.setattr(engine, "_generate", answer)
+    monkeypatch.setattr(engine.decoder, "generate", answer)
     return lengths
 
 
@@ -214,11 +213,18 @@ def test_stock_models_get_ten_seconds(monkeypatch: pytest.MonkeyPatch):
     assert lengths == [1000]
 
 
-def test_engine_failures_are_one_line(engine: SttEngine, monkeypatch: pytest.MonkeyPatch):
-    def fail(*_: object) -> None:
+class Failing:
+    """A model that encodes and then fails."""
+
+    def __init__(self, decoder: WhisperDecoder) -> None:
+        self.encode = decoder._whisper.model.encode  # pyright: ignore[reportPrivateUsage]
+
+    def generate(self, *_: object, **__: object) -> None:
         raise RuntimeError("out of\nmemory")
 
-    monkeypatch.setattr(engine, "_generate", fail)
+
+def test_engine_failures_are_one_line(engine: SttEngine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(engine.decoder._whisper, "model", Failing(engine.decoder))  # pyright: ignore[reportPrivateUsage]
     with pytest.raises(EngineError, match="out of memory"):
         engine.transcribe(say("hello"))
 
@@ -335,11 +341,9 @@ class Tokenizer:
 def prompt_of(
     special: list[str], *, multilingual: bool, hint: str | None, language: str = "de"
 ) -> list[int]:
-    from models.stt import _Tokens  # pyright: ignore[reportPrivateUsage]
-
     model = SimpleNamespace(is_multilingual=multilingual)
     whisper = SimpleNamespace(hf_tokenizer=Tokenizer(*special), model=model)
-    return _Tokens(whisper, language).prompt(hint)
+    return Tokens(whisper, language).prompt(hint)
 
 
 START, END, PLAIN = "<|startoftranscript|>", "<|endoftext|>", "<|notimestamps|>"

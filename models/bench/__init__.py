@@ -1,0 +1,1 @@
+"""Measurements of the engines, beside the libraries they are built on."""
