@@ -88,6 +88,8 @@ class SessionOptions:
     max_call_s: float = 1800.0  # a forgotten handset must not hold a line for a day
     linger_s: float = 0.3  # after our last word: it is still in the caller's jitter buffer
     finish_s: float = 15.0  # after the caller is gone: time for a running action to be recorded
+    may_guess: Callable[[], bool] = lambda: True
+    """Asked each time: may the answer be prepared before the caller is sure to be done?"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,6 +301,10 @@ class CallSession:
     def _anticipate(self) -> None:
         if self._machine.owed:
             return  # the dialog is at an earlier turn, and would judge by the wrong question
+        # What is said over us is judged at any price: until then the reply hangs in the air.
+        over_us = self._machine.paused or self._machine.state is Floor.OVERLAP
+        if not over_us and not self._options.may_guess():
+            return
         self._reconsider()
         task = asyncio.create_task(self._conversation.anticipate(self._utterance.so_far()))
         task.add_done_callback(self._anticipated)

@@ -58,6 +58,7 @@ class Rig:
         self.actions, self.recorder = FakeActions(released=released), FakeRecorder()
         self.now_s = 50.0
         self.reason = ""
+        self.may_guess = True
         self.session = CallSession(
             self.leg,
             SessionPorts(
@@ -74,6 +75,7 @@ class Rig:
                 conversation=ConversationOptions(filler_after_s=0.0),
                 comfort_dbfs=-200.0,  # silence is silence, so that speech can be counted
                 linger_s=0.0,
+                may_guess=lambda: self.may_guess,
             ),
             resume=resume,
         )
@@ -280,6 +282,18 @@ async def test_answer_is_prepared_in_the_pause_and_recognised_only_once():
     assert len(rig.dialog.told) == 2
 
 
+async def test_nothing_is_prepared_while_guessing_is_off():
+    async with call([GREETING, [Speak(text="fine")]], "where is my order") as rig:
+        rig.may_guess = False
+        await rig.passes(1.5)
+        await rig.passes(1.0, voice=True)
+        await rig.passes(0.3)
+        assert rig.stt.heard == []
+        await rig.passes(1.0)
+    assert len(rig.stt.heard) == 1
+    assert len(rig.dialog.told) == 2
+
+
 async def test_no_effect_runs_before_the_caller_is_done():
     change = [PerformAction(name="change", arguments={}, key="c:1:0")]
     async with call([GREETING, change], "change it", "change it please") as rig:
@@ -322,6 +336,17 @@ async def test_cough_over_the_prompt_lets_it_go_on_from_the_word_it_was_paused_i
     assert not rig.journal.turns[0].interrupted
     spoken_s = sum(frame.any() for frame in rig.leg.sent) * FRAME_S
     assert 2.0 < spoken_s < 2.5, "the interrupted word is said again, and nothing else"
+
+
+async def test_cough_over_the_prompt_is_judged_even_while_guessing_is_off():
+    long = [Speak(text="one two three four five six seven eight nine ten")]  # 2 s
+    async with call([long], "") as rig:
+        rig.may_guess = False
+        await rig.passes(0.7)
+        await rig.passes(0.4, voice=True)
+        await rig.passes(2.5)
+    assert rig.dialog.told == [CallStarted()]
+    assert rig.journal.turns[0].heard.split()[-1] == "ten"
 
 
 async def said_over_the_prompt(text: str, expects: Expects) -> FakeDialog:
