@@ -96,8 +96,8 @@ class Metrics:
         def histogram(name: str, about: str, buckets: tuple[float, ...]) -> Histogram:
             return Histogram(f"frontdesk_{name}", about, registry=self.registry, buckets=buckets)
 
-        def gauge(name: str, about: str) -> Gauge:
-            return Gauge(f"frontdesk_{name}", about, registry=self.registry)
+        def gauge(name: str, about: str, *labels: str) -> Gauge:
+            return Gauge(f"frontdesk_{name}", about, labels, registry=self.registry)
 
         self.calls_active = gauge("calls_active", "Calls that are up")
         self.calls = counter("calls", "Calls ended, by why", "end_reason")
@@ -117,6 +117,11 @@ class Metrics:
         )
         self.tick_late = gauge("media_tick_late_p99_seconds", "Lateness of the media tick, p99")
         self.ticks_skipped = gauge("media_ticks_skipped", "Media ticks left out after stalls")
+        self.load_step = gauge("load_step", "What is shed: 0 nothing, then in the order of shedding")
+        self.load_steps = counter(
+            "load_steps", "Steps taken up and down, by what made them", "step", "direction", "cause"
+        )
+        self.load_signal = gauge("load_signal", "What the load is judged by, in seconds", "signal")
         self.records_spooled = gauge("records_spooled_bytes", "Records that wait on disk")
 
     def watch_clock(self, lateness: TickLateness) -> None:

@@ -9,7 +9,10 @@ import asyncio
 import logging
 import time
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Awaitable, Callable
+from itertools import repeat
+from math import ceil
 from typing import Final, TypeAlias
 
 from voice.frames import FRAME_S
@@ -23,8 +26,11 @@ LATENESS_BUCKETS_MS: Final = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0
 20 ms on a whole tick was missed."""
 
 
+RECENT_TICKS: Final = 50  # one second's
+
+
 class Lateness:
-    """How late the ticks began, since the start.
+    """How late the ticks began, since the start and of late.
 
     Attributes:
         ticks: ticks served.
@@ -37,8 +43,13 @@ class Lateness:
         self.ticks = self.skipped = 0
         self.max_ms = 0.0
         self.counts = [0] * (len(LATENESS_BUCKETS_MS) + 1)
+        self._recent: deque[float] = deque(maxlen=RECENT_TICKS)
 
-    def record(self, late_ms: float) -> None:
+    def record(self, late_ms: float, *, missed: int = 0) -> None:
+        """A tick was served, so late that `missed` before the next one are left out."""
+        self.skipped += missed
+        # Those left out were at least as late: a stall is not one late tick among many.
+        self._recent.extend(repeat(late_ms, 1 + min(missed, RECENT_TICKS)))
         self.ticks += 1
         self.max_ms = max(self.max_ms, late_ms)
         self.counts[bisect_left(LATENESS_BUCKETS_MS, late_ms)] += 1
@@ -54,6 +65,11 @@ class Lateness:
             if seen >= wanted:
                 return min(bound, self.max_ms)
         return self.max_ms
+
+    def recent_ms(self, fraction: float) -> float:
+        """What this fraction of the last second's ticks were at most late by; 0 before any."""
+        recent = sorted(self._recent)
+        return recent[max(ceil(fraction * len(recent)), 1) - 1] if recent else 0.0
 
     @property
     def p99_ms(self) -> float:
@@ -115,10 +131,9 @@ class MediaClock:
             if now_s < deadline_s:
                 continue  # timers may fire early by the clock's grain
             late_s = now_s - deadline_s
-            self.lateness.record(late_s * 1000)
-            self._serve(now_s)
             missed = int(late_s / FRAME_S)
-            self.lateness.skipped += missed
+            self.lateness.record(late_s * 1000, missed=missed)
+            self._serve(now_s)
             deadline_s += (missed + 1) * FRAME_S
 
     def _serve(self, now_s: float) -> None:

@@ -135,3 +135,37 @@ def test_lateness_beyond_all_buckets_is_its_maximum() -> None:
     lateness.record(500.0)
     assert lateness.p99_ms == 500.0
     assert lateness.counts[-1] == 1
+
+
+def test_recent_lateness_forgets_what_is_more_than_a_second_old():
+    lateness = Lateness()
+    for _ in range(50):
+        lateness.record(30.0)
+    assert lateness.recent_ms(0.9) == 30.0
+    for _ in range(50):
+        lateness.record(1.0)
+    assert lateness.recent_ms(1.0) == 1.0
+
+
+def test_few_late_ticks_do_not_make_a_second_late():
+    lateness = Lateness()
+    for n in range(50):
+        lateness.record(30.0 if n < 5 else 1.0)
+    assert lateness.recent_ms(0.9) == 1.0
+    lateness.record(30.0)
+    lateness.record(30.0)
+    lateness.record(30.0)
+    assert lateness.recent_ms(0.96) == 30.0
+
+
+def test_stall_counts_as_all_the_ticks_it_cost():
+    lateness = Lateness()
+    for _ in range(50):
+        lateness.record(1.0)
+    lateness.record(200.0, missed=10)
+    assert lateness.recent_ms(0.9) == 200.0
+    assert (lateness.ticks, lateness.skipped) == (51, 10)
+
+
+def test_nothing_is_late_before_the_first_tick():
+    assert Lateness().recent_ms(0.9) == 0.0
