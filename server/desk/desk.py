@@ -11,7 +11,7 @@ from uuid import UUID
 from server.desk.desk_line import DeskLine, LineWorld
 from server.desk.options import DeskOptions
 from server.desk.ports import DeskActions, RingPhone
-from server.desk.presence import AgentDirectory, AgentProfile, Presence
+from server.desk.presence import AgentDirectory, AgentProfile, AgentState, Presence
 from server.desk.protocol import PendingAction, TransferTarget
 from server.desk.session import DeskSession, SessionWorld
 from server.desk.timers import Timers
@@ -46,6 +46,8 @@ class Desk:
     ) -> None:
         loop = timers or asyncio.get_running_loop()
         self.directory = AgentDirectory(loop.time)
+        self.directory.on_change = self._agent_changed
+        self._timers = loop
         self.actions = ports.actions
         self._tasks: set[asyncio.Task[None]] = set()
         self._sessions: dict[str, DeskSession] = {}
@@ -75,6 +77,11 @@ class Desk:
         except KeyError:
             raise LookupError(f"agent {offer.agent_id!r} is not signed in") from None
         return session.open(offer)
+
+    def _agent_changed(self, agent: AgentState) -> None:
+        session = self._sessions.get(agent.profile.id)
+        if session is not None:
+            self._timers.call_soon(session.show_change)  # after whoever changes it has told of it
 
     def approvals(self, call_id: UUID, items: Sequence[PendingAction]) -> None:
         """What waits for a word in this call; shown on the desk that has the call."""

@@ -18,7 +18,14 @@ from server.desk.desk_line import DeskLine, LineWorld
 from server.desk.errors import RefusedError
 from server.desk.phases import LineCommand
 from server.desk.ports import Channel, DeskActions, RingPhone
-from server.desk.presence import WINDOW_CLOSED, AgentDirectory, Engagement, Presence, Reach
+from server.desk.presence import (
+    WINDOW_CLOSED,
+    AgentDirectory,
+    AgentState,
+    Engagement,
+    Presence,
+    Reach,
+)
 from server.desk.protocol import (
     AgentView,
     ApprovalsTold,
@@ -82,6 +89,7 @@ class DeskSession:
         self._options = world.line.options
         self._channel: Channel | None = None
         self._line: DeskLine | None = None
+        self._shown: AgentState | None = None  # what the page was told last
         self._wrap_up: WrapUp | None = None
         self._overdue: Timer | None = None
         self._left: Timer | None = None
@@ -102,6 +110,7 @@ class DeskSession:
             before.send(Replaced())
             before.close()
         self._directory.desk_connected(self.agent_id, True)
+        self._shown = self._directory.get(self.agent_id)
         self.tell(self.hello())
         if self._line is not None:
             self._line.desk_back()
@@ -126,7 +135,13 @@ class DeskSession:
             self._channel.send(message)
 
     def tell_presence(self) -> None:
+        self._shown = self._directory.get(self.agent_id)
         self.tell(PresenceTold(agent=self._agent_view()))
+
+    def show_change(self) -> None:
+        """Show what others changed about this agent: their phone, the queue, a supervisor."""
+        if self._shown != self._directory.get(self.agent_id):
+            self.tell_presence()
 
     def receive(self, message: FromDesk) -> None:
         """Do what the page asks, or tell it why not; never raises for what a page can send."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from server.desk.desk import Desk, DeskPorts
 from server.desk.errors import RefusedError
 from server.desk.presence import AgentProfile
 from server.desk.protocol import (
@@ -13,8 +14,11 @@ from server.desk.protocol import (
     Replaced,
     Saved,
     WrapUpTold,
+    parse_from_desk,
 )
-from tests.fakes.desk_agent import DeskAgent
+from tests.fakes.desk_agent import DANA, DeskAgent, FakePage
+from tests.fakes.desk_world import RecordedActions
+from tests.fakes.timers import HandTimers
 
 REFUND = PendingAction(id="a1", name="refund", detail="Refund 24.90")
 
@@ -209,3 +213,16 @@ def test_phone_cannot_be_chosen_where_no_phones_are_set_up(agent: DeskAgent):
     agent.send(type="reach", reach="phone")
     assert agent.page.last(ErrorTold).answers == "reach"
     assert agent.page.last(PresenceTold).agent.reach == "desk"
+
+
+def test_page_is_told_once_of_what_others_change_about_its_agent():
+    timers = HandTimers()
+    desk = Desk(DeskPorts(actions=RecordedActions()), timers=timers)
+    session, page = desk.session(DANA), FakePage()
+    session.connect(page)
+    session.receive(parse_from_desk('{"type": "presence", "ready": true}'))
+    timers.advance()
+    desk.directory.choose_away("dana", "not_answering")
+    timers.advance()
+    told = [message for message in page.told if isinstance(message, PresenceTold)]
+    assert [each.agent.presence for each in told] == ["ready", "away"]
