@@ -59,9 +59,20 @@ def start(flow: Flow, call_id: str, facts: Mapping[str, Any]) -> State:
 
 
 def step(
-    flow: Flow, state: State, event: Event, classifier: IntentClassifier, *, terse: bool = False
+    flow: Flow,
+    state: State,
+    event: Event,
+    classifier: IntentClassifier,
+    *,
+    terse: bool = False,
+    keys_first: bool = False,
 ) -> Step:
-    """Take one event; `terse` has what is said in its short form.
+    """Take one event.
+
+    Args:
+        terse: what is said is put in its short form.
+        keys_first: an answer that fails is asked for as otherwise only at the last attempt, where
+            flows ask for keys or offer a person.
 
     An event that nothing waits for (speech while an action runs, an action's second ending) changes
     nothing but the count of turns.
@@ -70,7 +81,7 @@ def step(
         FlowLoopError: the flow runs in circles without waiting for anything.
     """
     runner = Runner(flow, replace(state, turn=state.turn + 1), terse=terse)
-    listener = Listener(runner, classifier)
+    listener = Listener(runner, classifier, keys_first=keys_first)
     _receive(event, runner, listener)
     return Step(
         state=runner.state,

@@ -34,8 +34,11 @@ _ORDINALS: Final = (
 class Listener:
     """Understands one event for a Runner."""
 
-    def __init__(self, runner: Runner, classifier: IntentClassifier) -> None:
+    def __init__(
+        self, runner: Runner, classifier: IntentClassifier, *, keys_first: bool = False
+    ) -> None:
         self._run = runner
+        self._keys_first = keys_first
         self._classifier = classifier
         self._answers: Mapping[Waiting, Callable[[CallerSaid], None]] = {
             Waiting.START: self._nothing,
@@ -345,7 +348,8 @@ class Listener:
         if count >= len(texts):
             self._give_up(kind)
             return
-        run.say(texts[count], self._question_values())
+        text = texts[-1 if self._keys_first else count]
+        run.say(text, self._question_values())
         run.update(**{kind: count + 1})
 
     def _question_values(self) -> dict[str, str]:

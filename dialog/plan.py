@@ -30,7 +30,10 @@ _EXPECTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reprompts:
-    """What is said, first to last, when an answer fails; after the last a person is called in."""
+    """What is said, first to last, when an answer fails; after the last a person is called in.
+
+    The last should ask for keys or offer a person: a machine that is full begins with it.
+    """
 
     no_input: tuple[Text, ...]
     no_match: tuple[Text, ...]

@@ -36,6 +36,7 @@ class Dialog:
         facts: Mapping[str, Any] | None = None,
         state: State | None = None,
         terse: Callable[[], bool] = lambda: False,
+        keys_first: Callable[[], bool] = lambda: False,
     ) -> None:
         """Begin a call, or go on from a `state` that was journalled.
 
@@ -43,13 +44,14 @@ class Dialog:
             facts: what is known before the first word, JSON values; the flow names those it uses.
             state: a snapshot of this call; `facts` are then ignored.
             terse: asked at each event, whether prompts are to be said in their short form.
+            keys_first: asked likewise, whether a failing answer is asked for by keys at once.
 
         Raises:
             StateError: the snapshot belongs to another flow, or to another version of this one.
         """
         self._flow = flow
         self._classifier = classifier
-        self._terse = terse
+        self._terse, self._keys_first = terse, keys_first
         self._state = start(flow, call_id, facts or {}) if state is None else flow.adopt(state)
         self._expects = expectation_of(flow, self._state)
         self._understanding: Understanding | None = None
@@ -90,4 +92,11 @@ class Dialog:
         return done.effects
 
     def _step(self, event: Event) -> Step:
-        return step(self._flow, self._state, event, self._classifier, terse=self._terse())
+        return step(
+            self._flow,
+            self._state,
+            event,
+            self._classifier,
+            terse=self._terse(),
+            keys_first=self._keys_first(),
+        )
