@@ -43,7 +43,9 @@ def test_sounds_are_the_same_for_the_same_seed_and_no_other():
 
 
 def test_pause_lies_between_the_pieces_of_an_utterance():
-    pcm = Utterance(kind=Kind.DIGIT_GROUPS, pieces=("four eight", 0.5, "one five")).render(VOICES[0])
+    pcm = Utterance(kind=Kind.DIGIT_GROUPS, pieces=("four eight", 0.5, "one five")).render(
+        VOICES[0]
+    )
     sounding = np.flatnonzero(pcm)
     longest = int(np.diff(sounding).max())
     # Not compared with the pieces' own lengths: espeak-ng never says the same words twice alike.
