@@ -19,9 +19,11 @@ from server.foundation import open_access, open_actions, open_provider, open_rec
 from server.handoff.assembly import People
 from server.handoff.in_hand import NobodyThere
 from server.handoff.vcon_export import VconExport
+from server.headroom import Step
 from server.http import HttpPorts, make_app
 from server.lifetime import background, closing
 from server.live_calls import LiveCalls
+from server.load import Load
 from server.observability import Metrics
 from server.people import PeopleNeeds, mount_people, open_people, open_phones, vcons_of
 from server.phone_door import PhoneDoor, webrtc_options
@@ -40,6 +42,7 @@ from voice.turn import TurnTiming
 
 log = logging.getLogger(__name__)
 
+_TICKS_COUNTED = 0.9  # of the last second's: one stall of 100 ms is no load
 _END_CALLS_S = 10.0  # at shutdown: a goodbye on the wire, and actions in flight
 
 
@@ -106,9 +109,10 @@ async def _open_inside(
     records = await open_records(parts, config, database_url, metrics)
     access = await open_access(parts, config, database_url)
     actions = await open_actions(parts, config, database_url, metrics)
-    plane = await _start_media(parts, engines.vad, metrics)
+    plane, clock = await _start_media(parts, engines.vad, metrics)
     stt = closing(parts, Recogniser(engines.stt, threads=config.speech.threads))
     tts = closing(parts, Speaker(engines.voice))
+    load, admission = await _open_load(parts, config, metrics, clock, stt)
     recordings = config.data_dir / "recordings" if config.recording.enabled else None
     vcons = vcons_of(config, records, access)
     people = None
@@ -141,11 +145,16 @@ async def _open_inside(
             feed=feed,
             recordings=recordings,
             handoffs=people.handoffs if people else NobodyThere(),
+            terse=load.sheds(Step.SHORT_ANSWERS),
+            keys_first=load.sheds(Step.OFFER_KEYS),
         ),
-        admission=Admission(_limits(config)),
+        admission=admission,
         retry_after_s=config.sip.retry_after_s,
         farewell=config.load.farewell,
-        options=SessionOptions(timing=TurnTiming(no_input_s=config.dialog.no_input_s)),
+        options=SessionOptions(
+            timing=TurnTiming(no_input_s=config.dialog.no_input_s),
+            may_guess=lambda: load.step < Step.NO_GUESSING,
+        ),
         live=live,
     )
     return _Inside(
@@ -204,12 +213,32 @@ def _make_app(parts: AsyncExitStack, inside: _Inside, streams: StreamDoor | None
     return app
 
 
-async def _start_media(parts: AsyncExitStack, vad: SileroVad, metrics: Metrics) -> MediaPlane:
+async def _start_media(
+    parts: AsyncExitStack, vad: SileroVad, metrics: Metrics
+) -> tuple[MediaPlane, MediaClock]:
     plane, clock = MediaPlane(vad), MediaClock()
     clock.add(plane.tick)
     metrics.watch_clock(clock.lateness)
     await background(parts, clock.run(), "media clock")
-    return plane
+    return plane, clock
+
+
+async def _open_load(
+    parts: AsyncExitStack, config: Config, metrics: Metrics, clock: MediaClock, stt: Recogniser
+) -> tuple[Load, Admission]:
+    """Who judges the load, and who gets a line under it."""
+    load = Load(
+        {
+            "tick_late_s": lambda: clock.lateness.recent_ms(_TICKS_COUNTED) / 1000,
+            "recognition_wait_s": lambda: stt.wait_s,
+        },
+        calls=lambda: admission.active,
+        spared_calls=config.load.spared_calls,
+        metrics=metrics,
+    )
+    admission = Admission(_limits(config), has_headroom=load.has_headroom)
+    await background(parts, load.run(), "load")
+    return load, admission
 
 
 async def _open_streams(parts: AsyncExitStack, config: Config, calls: Calls) -> StreamDoor | None:

@@ -46,6 +46,10 @@ log = logging.getLogger(__name__)
 _LAST_WORDS_S = 25.0  # for actions in flight (15 s) and then a farewell
 
 
+def _never() -> bool:
+    return False
+
+
 class CallStore(Protocol):
     """Where calls are kept; writing never blocks."""
 
@@ -76,6 +80,8 @@ class CallServices:
     feed: Feed
     recordings: Path | None  # None: calls are not recorded
     handoffs: HandOffDesk = field(default_factory=NobodyThere)
+    terse: Callable[[], bool] = _never  # asked at each turn: are prompts to be short?
+    keys_first: Callable[[], bool] = _never  # likewise: are keys to be asked for at once?
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +243,12 @@ class Calls:
     ) -> "_Call":
         shared = self._services
         dialog = Dialog(
-            shared.flow, shared.classifier, str(call_id), facts={"caller": leg.info.caller}
+            shared.flow,
+            shared.classifier,
+            str(call_id),
+            facts={"caller": leg.info.caller},
+            terse=shared.terse,
+            keys_first=shared.keys_first,
         )
         journal = CallJournal(
             call_id, store=shared.records, metrics=shared.metrics, feed=shared.feed

@@ -117,7 +117,7 @@ class Metrics:
         )
         self.tick_late = gauge("media_tick_late_p99_seconds", "Lateness of the media tick, p99")
         self.ticks_skipped = gauge("media_ticks_skipped", "Media ticks left out after stalls")
-        self.load_step = gauge("load_step", "What is shed: 0 nothing, then in the order of shedding")
+        self.load_step = gauge("load_step", "What is shed: 0 nothing, then more and more")
         self.load_steps = counter(
             "load_steps", "Steps taken up and down, by what made them", "step", "direction", "cause"
         )
