@@ -5,7 +5,8 @@
     ├── MissingModelError      known, but not on this machine yet
     ├── DamagedModelError      a file is not what the catalogue says
     ├── PullError              the download failed; `retryable` says whether to try again
-    └── EngineError            the engine refused to load or failed on an input
+    ├── EngineError            the engine refused to load or failed on an input
+    └── SpeechOverloadedError  more utterances wait than can be served; try again shortly
 
 Wrong arguments (dtype, shape, range) are ValueError: they are mistakes of whoever calls this
 package. Every message is one line, fit to be printed as it is.
@@ -44,3 +45,9 @@ class PullError(ModelError):
 
 class EngineError(ModelError):
     """An inference engine failed."""
+
+
+class SpeechOverloadedError(ModelError):
+    """The line before the recogniser is full."""
+
+    retryable = True

@@ -1,14 +1,21 @@
 """The speech engines behind voice's ports: blocking engines, moved off the event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
+from models import constraint
+from models.constraint import Kind, Vocabulary
 from models.errors import ModelError
-from models.stt import SttEngine
+from models.pool import RecognitionPool
+from models.stt import Request, SttEngine
+from models.transcript import Hypothesis as Heard
+from models.transcript import Transcript
 from models.tts import Voice
 from voice.events import (
     Expectation,
+    Expects,
     Hypothesis,
     SpeechChunk,
     SpeechError,
@@ -17,27 +24,55 @@ from voice.events import (
 )
 from voice.frames import Pcm
 
+MARGINS: Final[Mapping[Kind, float]] = {
+    Kind.DIGITS: 0.1,
+    Kind.CHARACTERS: 0.1,
+    Kind.YES_NO: 0.3,
+    Kind.CHOICES: 0.3,
+    Kind.WORDS: 0.1,
+}
+"""How much less likely, in mean log probability, what the slot allows may be than what it does not
+and still be taken for what was said.
+
+Measured on 960 utterances, half of them in babble, most of them no answer: at 0.1 it mends two
+numbers of 28 that came out as something else and takes 42 of 424 other utterances for numbers, at
+0.4 four and 121; at 0.3 it mends 19 of 43 answers of yes and no (5 come out reversed) and takes 20
+of 797 others for one, at 1.0 28, 10 and 83. Callers who are asked answer oftener than that.
+"""
+
+_ALSO_LIKELY: Final = 0.3
+"""In mean log probability: what is less likely than the best that fits by more is left out. Every
+hypothesis votes for the slot's value, and a number that the caller has only half said must not be
+completed by guesses."""
+
 
 class Recogniser:
-    """SpeechToText on an engine of models/: `threads` utterances at a time, the rest wait in line.
+    """SpeechToText on an engine of models/: `threads` utterances at a time, the rest in one line.
 
-    The line is no longer than the number of calls: a call waits for one utterance before its next.
+    Ended turns go before guesses, and cancelling the task takes an utterance out of the line.
     """
 
     def __init__(self, engine: SttEngine, *, threads: int) -> None:
-        self._engine = engine
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="stt")
+        self._pool = RecognitionPool(engine, threads=threads)
 
-    async def transcribe(self, pcm: Pcm, *, expects: Expectation) -> Transcription:
+    @property
+    def wait_s(self) -> float:
+        """How long utterances wait for the engine, 95th percentile of the last seconds."""
+        return self._pool.wait_s
+
+    async def transcribe(
+        self, pcm: Pcm, *, expects: Expectation, speculative: bool = False
+    ) -> Transcription:
         """See SpeechToText."""
-        loop = asyncio.get_running_loop()
+        within = vocabulary_of(expects)
         try:
-            heard = await loop.run_in_executor(self._pool, self._engine.transcribe, pcm)
+            asked = self._pool.submit(Request(pcm=pcm, within=within), speculative=speculative)
+            heard = await asyncio.wrap_future(asked)
         except (ModelError, RuntimeError, ValueError) as error:
             raise SpeechError(str(error)) from error
         return Transcription(
             hypotheses=tuple(
-                Hypothesis(text=one.text, log_prob=one.log_prob) for one in heard.hypotheses
+                Hypothesis(text=one.text, log_prob=one.log_prob) for one in merged(heard, within)
             ),
             no_speech_prob=heard.no_speech_prob,
             confidence=heard.confidence,
@@ -45,7 +80,44 @@ class Recogniser:
         )
 
     def close(self) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.close()
+
+
+def vocabulary_of(expects: Expectation) -> Vocabulary | None:
+    """What the dialog's expectation allows to be said; None: anything."""
+    match expects.kind:
+        case Expects.DIGITS:
+            return constraint.digits(expects.min_length, expects.max_length)
+        case Expects.POSTCODE:
+            return constraint.characters(expects.min_length, expects.max_length)
+        case Expects.YES_NO:
+            return constraint.yes_no()
+        case Expects.FREE | Expects.ADDRESS | Expects.NOTHING:
+            return None
+
+
+def merged(heard: Transcript, within: Vocabulary | None) -> tuple[Heard, ...]:
+    """The free and the constrained hypotheses as one n-best, texts distinct.
+
+    Where the best free hypothesis is an answer, the answers keep the order of the constrained
+    search, which knows the wanted length. Where it is not, they go first if they are hardly less
+    likely, and are left out if they are: the caller said something else.
+    """
+    free, allowed = heard.hypotheses, heard.constrained
+    if within is None or not free or not allowed:
+        return free
+    best = allowed[0]
+    if not within.fits(free[0].text) and best.log_prob < free[0].log_prob - MARGINS[within.kind]:
+        return free
+    likely = [one for one in allowed if one.log_prob >= best.log_prob - _ALSO_LIKELY]
+    return _distinct([*likely, *free])
+
+
+def _distinct(hypotheses: Sequence[Heard]) -> tuple[Heard, ...]:
+    seen: dict[str, Heard] = {}
+    for one in hypotheses:
+        seen.setdefault(one.text, one)
+    return tuple(seen.values())
 
 
 class Speaker:

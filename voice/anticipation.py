@@ -42,7 +42,7 @@ async def anticipate(
     Raises:
         SpeechError: the recogniser failed; the turn itself will try again.
     """
-    heard = await stt.transcribe(pcm, expects=dialog.expects)
+    heard = await stt.transcribe(pcm, expects=dialog.expects, speculative=True)
     if not heard.text:
         return Anticipation(transcription=heard, readiness=Readiness.INCOMPLETE)
     preview = dialog.preview(CallerSaid(transcription=heard))

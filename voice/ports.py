@@ -49,12 +49,15 @@ class AudioLeg(Protocol):
 
 
 class SpeechToText(Protocol):
-    async def transcribe(self, pcm: Pcm, *, expects: Expectation) -> Transcription:
+    async def transcribe(
+        self, pcm: Pcm, *, expects: Expectation, speculative: bool = False
+    ) -> Transcription:
         """Transcribe one utterance.
 
         Args:
             pcm: int16 mono 8 kHz, any length; under 100 ms gives an empty transcription.
             expects: what the dialog waits for, as a hint.
+            speculative: the caller may not be done: whoever has ended a turn is served first.
 
         Raises:
             SpeechError: the engine failed; the caller should be asked again.

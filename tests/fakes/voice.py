@@ -67,7 +67,9 @@ class FakeStt:
         self.texts = list(texts)
         self.heard: list[Pcm] = []
 
-    async def transcribe(self, pcm: Pcm, *, expects: Expectation) -> Transcription:
+    async def transcribe(
+        self, pcm: Pcm, *, expects: Expectation, speculative: bool = False
+    ) -> Transcription:
         self.heard.append(pcm)
         text = self.texts.pop(0)
         if text is None:

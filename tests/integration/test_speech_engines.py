@@ -7,8 +7,12 @@ from numpy.typing import NDArray
 from models.espeak import EspeakVoice
 from models.speech import RATE_HZ, Pcm
 from models.stt import SttEngine
+from models.transcript import Hypothesis as Heard
+from models.transcript import Transcript
 from models.tts import CachedVoice
 from models.vad import SileroVad
+from server.speech import Recogniser, merged, vocabulary_of
+from voice.events import Expectation, Expects, SpeechError
 
 FRAME = 160
 
@@ -120,3 +124,69 @@ def utterances(speaking: list[bool]) -> list[tuple[int, int]]:
             found.append((begin * FRAME, (tick + 1) * FRAME))
             begin = None
     return found
+
+
+# --- what the dialog expects ----------------------------------------------------------------------
+
+
+def heard_as(*free: tuple[str, float], allowed: tuple[tuple[str, float], ...]) -> Transcript:
+    return Transcript(
+        hypotheses=tuple(Heard(text=text, log_prob=p) for text, p in free),
+        constrained=tuple(Heard(text=text, log_prob=p) for text, p in allowed),
+    )
+
+
+def texts(heard: Transcript, expects: Expectation) -> list[str]:
+    return [one.text for one in merged(heard, vocabulary_of(expects))]
+
+
+FOUR_DIGITS = Expectation(kind=Expects.DIGITS, min_length=4, max_length=4)
+
+
+def test_an_answer_hardly_less_likely_than_what_is_none_goes_first():
+    heard = heard_as(("for ate one five", -0.4), allowed=(("four eight one five", -0.45),))
+    assert texts(heard, FOUR_DIGITS) == ["four eight one five", "for ate one five"]
+
+
+def test_an_answer_much_less_likely_is_left_out():
+    """Whatever the slot: it would vote for a value nobody said."""
+    heard = heard_as(("where is my parcel", -0.3), allowed=(("nine eight nine two", -0.9),))
+    assert texts(heard, FOUR_DIGITS) == ["where is my parcel"]
+
+
+def test_answers_keep_the_order_that_knows_the_wanted_length():
+    likely, wanted = ("four one five", -0.2), ("four eight one five", -0.35)
+    heard = heard_as(likely, wanted, ("for one five", -0.8), allowed=(wanted, likely))
+    assert texts(heard, FOUR_DIGITS) == [wanted[0], likely[0], "for one five"]
+
+
+def test_half_a_number_is_not_completed_by_guesses():
+    half, guess = ("four eight", -0.1), ("four eight eight eight", -0.9)
+    heard = heard_as(half, allowed=(half, guess))
+    assert texts(heard, FOUR_DIGITS) == ["four eight"]
+
+
+def test_open_questions_are_not_constrained():
+    heard = heard_as(("hello", -0.3), allowed=())
+    assert vocabulary_of(Expectation()) is None
+    assert texts(heard, Expectation()) == ["hello"]
+
+
+async def test_the_recogniser_answers_by_what_is_expected(engine: SttEngine):
+    recogniser = Recogniser(engine, threads=2)
+    pcm = over_the_telephone(
+        EspeakVoice("en-us").render("four eight one five").pcm, np.random.default_rng(3)
+    )
+    heard = await recogniser.transcribe(pcm, expects=FOUR_DIGITS)
+    assert heard.text == "four eight one five"
+    assert recogniser.wait_s >= 0.0
+    recogniser.close()
+
+
+async def test_wrong_audio_and_a_closed_line_are_speech_errors(engine: SttEngine):
+    recogniser = Recogniser(engine, threads=1)
+    with pytest.raises(SpeechError, match="int16"):
+        await recogniser.transcribe(np.zeros((9, 9), dtype=np.int16), expects=Expectation())
+    recogniser.close()
+    with pytest.raises(SpeechError, match="closed"):
+        await recogniser.transcribe(np.zeros(9, dtype=np.int16), expects=Expectation())

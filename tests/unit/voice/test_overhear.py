@@ -82,7 +82,9 @@ async def test_the_audio_has_what_came_before_the_detector_noticed_and_not_all_t
 
 async def test_lines_come_in_the_order_they_were_said():
     class SlowThenFast(FakeStt):
-        async def transcribe(self, pcm: Pcm, *, expects: Expectation) -> Transcription:
+        async def transcribe(
+            self, pcm: Pcm, *, expects: Expectation, speculative: bool = False
+        ) -> Transcription:
             for _ in range(10 if len(self.texts) == 2 else 0):
                 await asyncio.sleep(0)
             return await super().transcribe(pcm, expects=expects)
@@ -224,7 +226,9 @@ class StuckStt(FakeStt):
         self.released = asyncio.Event()
         self.cancelled = False
 
-    async def transcribe(self, pcm: Pcm, *, expects: Expectation) -> Transcription:
+    async def transcribe(
+        self, pcm: Pcm, *, expects: Expectation, speculative: bool = False
+    ) -> Transcription:
         try:
             await self.released.wait()
         except asyncio.CancelledError:
