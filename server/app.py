@@ -97,6 +97,7 @@ async def running(config: Config, database_url: str) -> AsyncGenerator[Running, 
         app = _make_app(parts, inside, streams)
         http = await parts.enter_async_context(serving(app, config.http.host, config.http.port))
         parts.callback(inside.feed.close)
+        inside.metrics.watch_resources(calls=lambda: calls.active, sip=door)
         addresses = Addresses(sip=door.uri, http=http, streams=streams and streams.local_url)
         yield Running(addresses=addresses, calls=calls)
 

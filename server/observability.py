@@ -5,17 +5,22 @@ Log lines are JSON: a static message, the data beside it. The context gives `req
 caller said or keyed stands only under keys that begin with `pii_`, and is left out unless allowed.
 """
 
+import asyncio
 import json
 import logging
+import os
 import sys
 import uuid
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
 
 session_id: ContextVar[str | None] = ContextVar("session_id", default=None)
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -79,7 +84,25 @@ class TickLateness(Protocol):
     @property
     def p99_ms(self) -> float: ...
 
+    def recent_ms(self, fraction: float) -> float: ...
+
     skipped: int
+
+
+class SipResources(Protocol):
+    """What calls over SIP hold."""
+
+    @property
+    def open_dialogs(self) -> int: ...
+
+    @property
+    def ports_in_use(self) -> int: ...
+
+
+def resident_bytes() -> int:
+    """This process's memory that lies in RAM, what it shares with others included."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 class Metrics:
@@ -87,6 +110,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)  # CPU, memory, descriptors, start time
+        GCCollector(registry=self.registry)
         # Buckets around what callers feel: 0.3 s is quick, 0.8 s the limit, 2 s is broken.
         delays_s = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 4.0)
 
@@ -116,6 +141,13 @@ class Metrics:
             buckets=(0.005, 0.02, *delays_s),
         )
         self.tick_late = gauge("media_tick_late_p99_seconds", "Lateness of the media tick, p99")
+        self.loop_lag = gauge("event_loop_lag_seconds", "The event loop's worst in the last second")
+        self.tasks = gauge("tasks", "Tasks on the event loop")
+        self.sip_dialogs = gauge("sip_dialogs", "SIP dialogs that are open, or on their way out")
+        self.rtp_ports = gauge("rtp_ports", "Media ports in use")
+        self.memory_per_call = gauge(
+            "memory_per_call_bytes", "Memory grown since the server was ready, by the calls up"
+        )
         self.ticks_skipped = gauge("media_ticks_skipped", "Media ticks left out after stalls")
         self.load_step = gauge("load_step", "What is shed: 0 nothing, then more and more")
         self.load_steps = counter(
@@ -128,3 +160,16 @@ class Metrics:
         """Export how punctual the media clock is."""
         self.tick_late.set_function(lambda: lateness.p99_ms / 1000)
         self.ticks_skipped.set_function(lambda: lateness.skipped)
+        self.loop_lag.set_function(lambda: lateness.recent_ms(1.0) / 1000)
+
+    def watch_resources(self, *, calls: Callable[[], int], sip: SipResources) -> None:
+        """Export what must not grow from call to call; call it when the server is ready."""
+        loop, base = asyncio.get_running_loop(), resident_bytes()
+
+        def per_call() -> float:
+            return max(resident_bytes() - base, 0) / calls() if calls() else 0.0
+
+        self.memory_per_call.set_function(per_call)
+        self.tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
+        self.sip_dialogs.set_function(lambda: sip.open_dialogs)
+        self.rtp_ports.set_function(lambda: sip.ports_in_use)

@@ -66,6 +66,17 @@ class SipDoor:
         host, port = self._endpoint.local_address
         return f"sip:frontdesk@{'127.0.0.1' if host == _EVERY_ADDRESS else host}:{port}"
 
+    @property
+    def open_dialogs(self) -> int:
+        """Calls over SIP in either direction, those on their way out included."""
+        assert self._endpoint is not None
+        return self._endpoint.call_count
+
+    @property
+    def ports_in_use(self) -> int:
+        """Media ports lent to calls."""
+        return self._media.ports.taken
+
     def contacts(self, user: str) -> tuple[Binding, ...]:
         """Where an agent's phones are, latest registration first; none: not registered."""
         assert self._endpoint is not None

@@ -61,6 +61,7 @@ class CallsWorld:
         *,
         limits: Limits = _TWO_LINES,
         farewell: str = "",
+        terse: bool = False,
     ) -> None:
         self.now_s = 100.0
         self.tts, self.metrics = FakeTts(), Metrics()
@@ -81,6 +82,7 @@ class CallsWorld:
                 feed=Feed(),
                 recordings=folder,
                 handoffs=desk,
+                terse=lambda: terse,
             ),
             admission=Admission(limits),
             retry_after_s=1,
