@@ -15,6 +15,7 @@ from server.desk.desk import Desk, DeskPorts
 from server.desk.errors import NoAudioError
 from server.desk.options import DeskOptions
 from server.desk.ports import OpenRtc, RtcLeg
+from server.desk.presence import UnknownAgentError
 from server.desk.protocol import Choice, TransferTarget
 from server.feed import Feed
 from server.handoff.announcements import Announcements
@@ -133,6 +134,7 @@ def assemble(needs: Needs) -> People:
         context=_context,
         summarise=needs.summarise.summarise,
         brief=brief_of,
+        name_of=lambda target: _name_of(desk, target),
         clock=needs.clock,
         announcements=Announcements(),
         options=config.transfer_options(),
@@ -160,6 +162,13 @@ def _context(
     call: CallInHand, handoff: HandOff, handoff_id: UUID, requested_at: datetime
 ) -> HandOffContext:
     return gather(call, handoff, handoff_id=handoff_id, requested_at=requested_at)
+
+
+def _name_of(desk: Desk, target: str) -> str:
+    try:
+        return desk.directory.get(target).profile.name
+    except UnknownAgentError:
+        return target  # an address
 
 
 def _keep_line(needs: Needs, call_id: UUID, who: str, text: str, at_s: float) -> None:

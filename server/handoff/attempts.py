@@ -68,6 +68,15 @@ class Attempts:
         attempt = Attempt(agent=target, rang_at=rang_at, outcome=outcome)
         self._write(replace(self._progress, attempts=(*self._progress.attempts, attempt)))
 
+    def joined_in(self, guest: str, rang_at: datetime) -> None:
+        """Whoever has the call asked this agent in, and they came."""
+        attempt = Attempt(agent=guest, rang_at=rang_at, outcome="joined_in")
+        self._write(replace(self._progress, attempts=(*self._progress.attempts, attempt)))
+
+    def took_over(self, guest: str) -> None:
+        """The call is theirs: who had it before left."""
+        self._write(replace(self._progress, agent=guest))
+
     def concluded(self, outcome: str) -> None:
         """The hand-off is over."""
         self.ended("gone")

@@ -15,9 +15,11 @@ from typing import Any, Final, assert_never
 from uuid import uuid4
 
 from server.handoff.context import HandOffContext
+from server.handoff.guest_side import GuestSide
 from server.handoff.in_hand import CallInHand, CallOver, HandOffOutcome, TakenBack
 from server.handoff.leg_abilities import CanBeReplaced, press
 from server.handoff.ports import (
+    AgentLine,
     ColleagueInvited,
     HoldChanged,
     KeysSent,
@@ -28,10 +30,11 @@ from server.handoff.ports import (
     Offer,
 )
 from server.handoff.run_world import RunWorld
-from server.handoff.stage import AGENT, CALLER, Stage
+from server.handoff.stage import AGENT, CALLER, GUEST, Stage
 from server.handoff.target_side import TargetSide
 from telephony.transfer import Transfer, TransferState
 from telephony.transfer_events import (
+    AgentTransferredOn,
     BeginWrapUp,
     BriefEnded,
     CallerChose,
@@ -75,6 +78,7 @@ class TransferRun:
         )
         self._attempts = world.attempts(self.id)
         self._target = TargetSide(self, self.stage, self._attempts, world)
+        self._guest = GuestSide(self, self.stage, self._attempts, world)
         self._summary: tuple[str, ...] = ()
         self._callback_offered = False
         self._events: deque[TransferEvent] = deque()
@@ -104,6 +108,7 @@ class TransferRun:
         self.tell(CallerGone(reason=reason))
 
     def tick(self) -> None:
+        self._guest.tick()
         self.tell(TimePassed())
 
     @property
@@ -141,6 +146,20 @@ class TransferRun:
             self._callback_offered = True
             self.stage.announce(self._world.announcements.offer_callback)
 
+    # --- what guests of the target do ---
+
+    def host_left(self) -> bool:
+        """See run_world.Run."""
+        return self._guest.host_left()
+
+    def succeed(self, name: str, line: AgentLine) -> None:
+        """See guest_side.Host."""
+        self._target.succeed(name, line)
+
+    def send_keys(self, keys: str) -> str | None:
+        """See guest_side.Host."""
+        return press(self.call.leg, keys)
+
     # --- events in, commands out ---
 
     def tell(self, event: TransferEvent) -> None:
@@ -176,8 +195,8 @@ class TransferRun:
                 self._world.queue.leave(self.call.call_id, reason)
             case TakeBack() | EndTransfer():
                 self._conclude(command)
-            case BeginWrapUp(target=target):
-                self._world.queue.talk_ended(target, held_s=self._target.held_s)
+            case BeginWrapUp():  # of a guest, if the target has left the caller to them
+                self._world.queue.talk_ended(self._target.name, held_s=self._target.held_s)
             case _:
                 self._deal_with_target(command)
 
@@ -189,6 +208,7 @@ class TransferRun:
             case RingTarget(target=target):
                 self._target.ring(target)
             case ReleaseTarget(reason=reason):
+                self._guest.end(reason)
                 self._target.release(reason)
             case SayBrief():
                 text = self._world.brief(self.context())
@@ -227,7 +247,7 @@ class TransferRun:
 
     def _replaced(self, uri: str) -> None:
         """Their phone system gave the call to another phone (RFC 3891); whoever it is stays."""
-        self._note(f"(The call was passed on at the caller's end, to {uri}.)")
+        self.note(f"(The call was passed on at the caller's end, to {uri}.)")
 
     def _hold(self) -> None:
         lost, self._target.joined = self._target.joined, False
@@ -239,6 +259,13 @@ class TransferRun:
         if name == CALLER:
             self.tell(CallerGone(reason="network_error"))
         elif name == AGENT:
+            self._agent_failed()
+        elif name == GUEST:
+            self._guest.failed()
+
+    def _agent_failed(self) -> None:
+        """Their leg raised; it is out of the room already."""
+        if not self._guest.host_left():
             self.tell(TargetGone(reason="network_error"))
 
     # --- what targets ask for ---
@@ -259,10 +286,14 @@ class TransferRun:
             case HoldChanged() | MuteChanged() | LinePressedKey():
                 pass  # of their own side
             case KeysSent(keys=keys):
-                if (why := press(self.call.leg, keys)) is not None:
-                    self._refuse(event, why)
+                if (why := self.send_keys(keys)) is not None:
+                    self.refuse(event, why)
+            case ColleagueInvited(target=target) if not self._target.joined:
+                self.refuse(event, f"{target} cannot be asked in before you have the caller")
             case ColleagueInvited():
-                self._refuse(event, "a colleague cannot be asked in here")
+                self._guest.invite(event)
+            case AgentTransferredOn(target=target) if target == self._guest.joined_name:
+                self._guest.host_left()
             case _:
                 self.tell(event)
 
@@ -299,24 +330,27 @@ class TransferRun:
         leg = self.call.leg
         if isinstance(leg, CanBeReplaced):
             leg.on_replaced = None
+        self._guest.end("closed")
         self._target.release("closed")
         self.stage.close()
         for task in self._tasks:
             task.cancel()
 
-    def _refuse(self, asked: LineRequest, why: str) -> None:
+    def refuse(self, asked: LineRequest, why: str) -> None:
+        """See guest_side.Host."""
         if self._target.line is not None:
             self._target.line.refused(asked, why)
 
-    def _note(self, text: str) -> None:
+    def note(self, text: str) -> None:
         """Add a word of ours to the transcript."""
         at_s = self._world.clock() - self.call.answered_at_s
         self._heard_line("frontdesk", text, at_s)
 
     def _heard_line(self, who: str, text: str, at_s: float) -> None:
         self.call.story.said(who, text, at_s)
-        if self._target.line is not None:
-            self._target.line.said(who, text)
+        for line in (self._target.line, self._guest.line):
+            if line is not None:
+                line.said(who, text)
         self._world.on_line(self.call.call_id, who, text, at_s)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

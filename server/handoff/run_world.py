@@ -39,6 +39,7 @@ class RunWorld:
     context: Callable[[CallInHand, HandOff, UUID, datetime], HandOffContext]
     summarise: Callable[[HandOffContext], Awaitable[tuple[str, ...]]]  # may take seconds
     brief: Callable[[HandOffContext], str]
+    name_of: Callable[[str], str]  # how people know a target
     clock: Callable[[], float]
     announcements: Announcements
     options: TransferOptions
@@ -63,6 +64,10 @@ class Run(Protocol):
 
     def asked(self, event: LineEvent) -> None:
         """The target asks for something that concerns more than their own side."""
+        ...
+
+    def host_left(self) -> bool:
+        """The target is gone from the conversation; whether a guest of theirs has it now."""
         ...
 
     def offer(self, target: str) -> Offer:

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 CALLER: Final = "caller"
 AGENT: Final = "agent"
+GUEST: Final = "guest"  # a second person, beside the agent
 
 
 class ClosableEar(Ear, Protocol):
@@ -64,7 +65,7 @@ class Stage:
         self._call, self._world, self._on_line = call, world, on_line
         self.room = Room(on_member_failed=on_member_failed)
         self._music: Playing | None = None
-        self._brief: Playing | None = None
+        self._briefs: dict[str, Playing] = {}
         self._announced: list[Playing] = []
         self._ears: dict[str, ClosableEar] = {}
         self._tracks: TrackRecorder | None = None
@@ -105,31 +106,31 @@ class Stage:
         """Tell the caller, over the music."""
         self._announced.append(self._speak(CALLER, text))
 
-    # --- the agent alone ---
+    # --- an agent or a guest alone ---
 
-    def agent_comes(self, leg: AudioLeg) -> None:
-        """The agent hears us, and nobody else does; a leg they had before is replaced."""
-        self.agent_leaves()
-        self.room.add(AGENT, leg)
+    def comes(self, name: str, leg: AudioLeg) -> None:
+        """They hear us, and nobody else does; a leg they had before is replaced."""
+        self.leaves(name)
+        self.room.add(name, leg)
 
-    def agent_leaves(self) -> None:
+    def leaves(self, name: str) -> None:
         """Idempotent."""
-        self.stop_brief()
-        if (ear := self._ears.pop(AGENT, None)) is not None:
+        self.stop_brief(name)
+        if (ear := self._ears.pop(name, None)) is not None:
             ear.close()
-        if AGENT in self.room.members:
-            self.room.remove(AGENT)
+        if name in self.room.members:
+            self.room.remove(name)
 
-    def brief(self, text: str, on_ended: Callable[[], None]) -> None:
-        """Tell the agent, and nobody else."""
-        self._brief = self._speak(AGENT, text, on_ended)
+    def brief(self, text: str, on_ended: Callable[[], None], *, listener: str = AGENT) -> None:
+        """Tell one of them, and nobody else."""
+        self._briefs[listener] = self._speak(listener, text, on_ended)
 
-    def stop_brief(self) -> None:
-        brief, self._brief = self._brief, None
+    def stop_brief(self, name: str = AGENT) -> None:
+        brief = self._briefs.pop(name, None)
         if brief is not None:
             brief.stop()
 
-    # --- both ---
+    # --- all of them ---
 
     def join(self) -> None:
         """Caller and agent hear each other, and nothing else."""
@@ -140,7 +141,21 @@ class Stage:
         self.stop_brief()
         self.room.bridge(CALLER, AGENT)
         for name in (CALLER, AGENT):
-            self._overhear(name)
+            self._overhear(name, name)
+
+    def join_guest(self) -> None:
+        """The guest hears caller and agent, and they the guest."""
+        self.stop_brief(GUEST)
+        self.room.bridge(CALLER, AGENT, GUEST)
+        self._overhear(GUEST, AGENT)
+
+    def promote_guest(self) -> None:
+        """The guest is the agent from now on; the agent is out."""
+        leg = self.room.remove(GUEST)
+        self.leaves(GUEST)
+        self.comes(AGENT, leg)
+        self.room.hold(CALLER, False)
+        self.join()
 
     def hold_in_talk(self, *, held: bool) -> None:
         """The agent puts the caller on hold, or takes them back."""
@@ -150,9 +165,9 @@ class Stage:
         elif self._music is None:
             self._music = self.room.play(CALLER, Loop(self._world.music), layer=Layer.MUSIC)
 
-    def mute_agent(self, *, muted: bool) -> None:
-        if AGENT in self.room.members:
-            self.room.mute(AGENT, muted)
+    def mute(self, name: str, *, muted: bool) -> None:
+        if name in self.room.members:
+            self.room.mute(name, muted)
 
     # --- inside ---
 
@@ -165,11 +180,11 @@ class Stage:
         if music is not None:
             music.stop()
 
-    def _overhear(self, name: str) -> None:
+    def _overhear(self, name: str, who: str) -> None:
         if name not in self._ears:
             answered_at_s = self._call.answered_at_s
             ear = self._world.overhear(
-                lambda text, began_s: self._on_line(name, text, began_s - answered_at_s)
+                lambda text, began_s: self._on_line(who, text, began_s - answered_at_s)
             )
             self._ears[name] = ear
             self.room.overhear(name, ear)

@@ -81,7 +81,7 @@ class TargetSide:
     def release(self, reason: str) -> None:
         """Let them go, whatever they do; idempotent."""
         line, self.line = self.line, None
-        self._stage.agent_leaves()
+        self._stage.leaves(AGENT)
         self._attempts.ended(reason)
         if reason in _NOT_THERE:
             self._turned_away(reason)
@@ -89,6 +89,18 @@ class TargetSide:
         if line is not None:
             line.on_event = ignore
             line.release(reason)
+
+    def succeed(self, name: str, line: AgentLine) -> None:
+        """A guest who is in the call has it from now on."""
+        before = self.line
+        self._stage.promote_guest()
+        self._world.queue.talk_ended(self.name, held_s=self._held_s)
+        self.name, self.line, self.joined = name, line, True
+        self._held_s, self._held_since_s = 0.0, None
+        line.on_event = lambda event: self._line_event(line, event)
+        if before is not None:
+            before.on_event = ignore
+            before.release("guest_took_over")
 
     # --- what comes from their line ---
 
@@ -98,21 +110,23 @@ class TargetSide:
         match event:
             case TargetAnswered():
                 if line.leg is not None:
-                    self._stage.agent_comes(line.leg)
+                    self._stage.comes(AGENT, line.leg)
                 self._run.tell(event)
             case TargetDeclined() | TargetFailed() | TargetGone():
                 self._line_ended(event)
             case HoldChanged(held=held):
                 self._hold(held)
             case MuteChanged(muted=muted):
-                self._stage.mute_agent(muted=muted)
+                self._stage.mute(AGENT, muted=muted)
             case LinePressedKey(key=key):
                 self._key_pressed(key)
             case _:
                 self._run.asked(event)
 
     def _line_ended(self, event: TargetDeclined | TargetFailed | TargetGone) -> None:
-        self._stage.agent_leaves()
+        self._stage.leaves(AGENT)
+        if self.joined and self._run.host_left():
+            return  # a guest has the caller
         if self.joined:
             self._run.tell(event)  # they may come back, on the same line
             return

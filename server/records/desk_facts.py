@@ -15,7 +15,7 @@ class Attempt:
 
     agent: str  # an agent's id, or an address that was dialled
     rang_at: datetime  # with a time zone
-    outcome: str  # accepted, declined, no_answer, busy, unreachable, voicemail, gone
+    outcome: str  # accepted, joined_in, declined, no_answer, busy, unreachable, voicemail, gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,8 +126,8 @@ class FakeLine:
 
     # --- what the agent does ---
 
-    def answers(self, *, sees_context: bool = True) -> ToneLeg:
-        leg = ToneLeg(tone(TONES_HZ["agent"]))
+    def answers(self, *, sees_context: bool = True, voice: str = "agent") -> ToneLeg:
+        leg = ToneLeg(tone(TONES_HZ[voice]))
         self.leg = leg
         self.on_event(TargetRinging())
         self.on_event(TargetAnswered(sees_context=sees_context))
@@ -206,6 +206,7 @@ class HandOffWorld:
             context=gathered,
             summarise=TemplatedSummariser().summarise,
             brief=lambda context: "An address change.",
+            name_of=str.title,
             clock=lambda: self.now_s,
             announcements=Announcements(),
             options=self.options,
