@@ -1,0 +1,130 @@
+"""A caller on a phone and an agent on another: rung by frontdesk, briefed, and taken with a key."""
+
+import json
+import socket
+import subprocess
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.fakes.desk_client import PHONE_PASSWORD, add_user, desk_open
+from tests.fakes.postgres import PostgresForTests
+from tests.fakes.recordings import contains_phrase
+from tests.fakes.system import System, wait_for
+from tests.fakes.waiting_caller import WaitingCaller, calling
+from tests.interop.conftest import peer
+from tests.interop.test_baresip import CONFIG, write_mono
+from tests.interop.test_baresip_agent import THEIR_HZ, find_modules, strength, tone
+from voice.frames import RATE_HZ, Pcm
+
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(180)]
+
+CALLER_HZ = 440.0
+CONTROL_PORT = 25_092
+_WAV_HEADER = 44  # bytes
+BRIEF_ENDS = "Press 1 to take the call."
+
+
+@pytest.fixture(scope="module")
+def phone_system(
+    tmp_path_factory: pytest.TempPathFactory, postgres: PostgresForTests
+) -> Iterator[System]:
+    """With a realm of its own: what the phone proves must be what the accounts keep."""
+    databases = postgres.fresh_database(), postgres.fresh_database()
+    settings = {"FRONTDESK_SIP__REALM": "oakline", "FRONTDESK_HANDOFF__NOBODY_S": "60"}
+    running = System(tmp_path_factory.mktemp("phones"), *databases, settings)
+    try:
+        running.start_shop()
+        # Before the server, which reads who has a phone when it starts, and then every few seconds.
+        add_user(running, "ann", "--role", "agent", "--skill", "orders", "--extension", "201")
+        running.start_server()
+        yield running
+    finally:
+        running.stop()
+
+
+class Baresip:
+    """A running phone that answers by itself, and presses keys when told to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def press(self, key: str) -> None:
+        """Over baresip's control socket: JSON in netstrings."""
+        command = json.dumps({"command": "sndcode", "params": key})
+        with socket.create_connection(("127.0.0.1", CONTROL_PORT), timeout=5) as control:
+            control.sendall(f"{len(command)}:{command},".encode())
+            control.recv(4096)
+
+    def heard(self) -> Pcm:
+        """Everything so far; the sizes in the WAV's header are right only when it is closed."""
+        written = [path.read_bytes() for path in self.folder.glob("dump-*-dec.wav")]
+        pcm = b"".join(each[_WAV_HEADER:] for each in written)
+        return np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2")
+
+
+@contextmanager
+def agent_phone(system: System, folder: Path) -> Generator[Baresip, None, None]:
+    """baresip, registered at the server as extension 201."""
+    baresip, wav = peer("baresip"), folder / "agent.wav"
+    write_mono(wav, tone(THEIR_HZ, 90 * RATE_HZ))
+    config = CONFIG.format(modules=find_modules(), wav=wav, folder=folder).replace("25090", "25093")
+    (folder / "config").write_text(
+        f"{config}module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{CONTROL_PORT}\n"
+    )
+    (folder / "accounts").write_text(
+        f'<sip:201@127.0.0.1:{system.sip_port}>;auth_user=201;auth_pass="{PHONE_PASSWORD}"'
+        ";regint=60;answermode=auto\n"
+    )
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [baresip, "-f", folder, "-t", "120"], stdout=log, stderr=subprocess.STDOUT
+        )
+    try:
+        yield Baresip(folder)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def asks_for_a_person(caller: WaitingCaller) -> None:
+    wait_for(lambda: True if contains_phrase(caller.heard(), "How can I help you?") else None)
+    caller.press("0")
+
+
+def test_agent_on_a_phone_is_briefed_takes_the_caller_with_a_key_and_both_hear_each_other(
+    phone_system: System, tmp_path: Path
+):
+    with desk_open(phone_system, "ann") as desk, agent_phone(phone_system, tmp_path) as phone:
+        desk.send("reach", reach="phone")
+        desk.send("presence", ready=True)
+        desk.send("spoken_brief", wanted=True)
+        desk.wait_for("presence", presence="ready")  # only once the phone is registered
+        with calling(phone_system.sip, ports_from=36_200) as caller:
+            asks_for_a_person(caller)
+            offer = desk.wait_for("offer")
+            assert offer["context"]["reason"] == "caller_asked"
+            desk.wait_for("call", phase="briefing")
+            wait_for(lambda: True if contains_phrase(phone.heard(), BRIEF_ENDS) else None)
+            before_s = caller.now_s
+            phone.press("1")
+            desk.wait_for("call", phase="talking")
+            caller.say(tone(CALLER_HZ, 4 * RATE_HZ))
+            joined = wait_for(lambda: _tail(caller, before_s))
+            assert strength(joined, THEIR_HZ) > 0.9
+            wait_for(lambda: True if strength(phone.heard()[-RATE_HZ:], CALLER_HZ) > 0.9 else None)
+            assert not contains_phrase(caller.heard(), BRIEF_ENDS)
+            caller.hang_up()
+    call = phone_system.last_call()
+    assert call["end_reason"] == "caller_hangup"
+    [handoff] = call["handoffs"]
+    assert [attempt["outcome"] for attempt in handoff["attempts"]] == ["accepted"]
+
+
+def _tail(caller: WaitingCaller, since_s: float) -> Pcm | None:
+    """The last second that the caller heard, three seconds after `since_s`."""
+    heard = caller.heard(since_s)
+    return heard[-RATE_HZ:] if len(heard) > 3 * RATE_HZ else None
