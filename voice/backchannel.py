@@ -5,7 +5,9 @@ a sentence; someone who talks over "no, wait" is not listening at all. The rules
 
 1. No word was recognised. A short sound is a cough, a breath or something in the room: go on. A
    long one is someone talking whom we did not understand: it interrupts.
-2. The recogniser doubts what it heard, and it was hardly long enough for a word: noise, go on.
+2. The recogniser doubts what it heard, and it was hardly long enough for a word; or it does not
+   believe it at all, and it was no longer than an "mm-hm" hummed through closed lips, which comes
+   out as any words: noise, go on, unless one of them asks for attention.
 3. Every word is a listener's word, and they were said briefly. Over a statement: go on. Over a
    question, "yeah", "mm-hm", "okay" or "right" is the answer: it interrupts; only sounds that
    answer nothing ("hm", "oh", "uh") do not.
@@ -24,6 +26,12 @@ DOUBTED_CONFIDENCE: Final = 0.35
 
 DOUBTED_S: Final = 0.35
 """Of voice; a whole word said to be heard over someone else is hardly ever shorter."""
+
+UNBELIEVED_CONFIDENCE: Final = 0.05
+"""Below this not even the number of words is right."""
+
+UNBELIEVED_S: Final = 1.1
+"""Of voice; whoever goes on for longer wants to be understood."""
 
 LISTENING_S: Final = 1.6
 """Of voice: "oh okay, all right" fits in; whoever goes on for longer wants to say something."""
@@ -82,9 +90,16 @@ def is_backchannel(
     words = _WORD.findall(text.lower().replace("’", "'"))
     if not words:
         return voiced_s < NOISE_S
-    if confidence < DOUBTED_CONFIDENCE and voiced_s < DOUBTED_S:
+    if _is_noise(text, confidence, voiced_s):
         return True
     return voiced_s <= LISTENING_S and _only_listening(words, over_question=over_question)
+
+
+def _is_noise(text: str, confidence: float, voiced_s: float) -> bool:
+    if confidence < DOUBTED_CONFIDENCE and voiced_s < DOUBTED_S:
+        return True
+    hardly_words = confidence < UNBELIEVED_CONFIDENCE and voiced_s < UNBELIEVED_S
+    return hardly_words and not asks_for_attention(text)
 
 
 def _only_listening(words: list[str], *, over_question: bool) -> bool:

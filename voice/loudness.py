@@ -10,6 +10,7 @@ caller who turns away from the phone must not be lost.
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voice.frames import FRAME_SAMPLES, Pcm
 
@@ -37,7 +38,9 @@ class CallerLevel:
         if not len(frames):
             return
         powers = np.square(frames.astype(np.float32)).mean(axis=1)
-        active = powers[powers >= powers.max() / 10 ** (_ACTIVE_DB / 10)]
+        # What is compared later is the loudest of some frames, so that is what is learnt.
+        loudest = _loudest_of_late(powers)
+        active = loudest[loudest >= loudest.max() / 10 ** (_ACTIVE_DB / 10)]
         spoken_db = _db(float(active.mean()))
         known = self.level_db
         self.level_db = spoken_db if known is None else known + _NEWS * (spoken_db - known)
@@ -50,6 +53,12 @@ class CallerLevel:
         if self.level_db is None:
             return False
         return _db(max(self._recent)) < self.level_db - BEHIND_DB
+
+
+def _loudest_of_late(powers: NDArray[np.float32]) -> NDArray[np.float32]:
+    """For each frame the greatest power of it and the five before it; shape (n,)."""
+    before = np.concatenate((np.full(_FRAMES - 1, _QUIETEST, dtype=np.float32), powers))
+    return np.lib.stride_tricks.sliding_window_view(before, _FRAMES).max(axis=1)
 
 
 def _db(power: float) -> float:

@@ -51,11 +51,16 @@ async def make_call(target: str, plan: Plan, reader: Reader, *, caller: str) -> 
         CallFailedError: the call did not come about, or cannot be used.
         VoiceError: something in the plan cannot be said.
     """
-    sounds = await asyncio.to_thread(_render, plan)
     async with open_call(target, caller=caller, network=plan.network) as line:
-        call = _Call(plan, line, reader, sounds)
-        ended = await call.run()
-        return call.recording(caller, ended)
+        return await take_part(line, plan, reader, caller=caller)
+
+
+async def take_part(line: CallLine, plan: Plan, reader: Reader, *, caller: str) -> CallRecording:
+    """Carry out `plan` on a call that was answered, to its end; same errors as `make_call`."""
+    sounds = await asyncio.to_thread(_render, plan)
+    call = _Call(plan, line, reader, sounds)
+    ended = await call.run()
+    return call.recording(caller, ended)
 
 
 def _render(plan: Plan) -> dict[int, Pcm]:

@@ -107,7 +107,8 @@ class Script:
             self._owed_since = start
         if move.overlap is not None:
             self._overlaps.pop(0)
-            self._expects_long = move.overlap.takes_turn
+            # Until frontdesk knows which order it is about, it answers with a short question.
+            self._expects_long = move.overlap.takes_turn and self._asked_more > 0
 
     def tick(self, now: int, *, far_end_speaks: bool) -> Move | None:
         """What to do at sample `now`; None: listen on."""

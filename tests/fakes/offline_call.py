@@ -182,7 +182,8 @@ class _Line:
     def __init__(self, leg: _Leg) -> None:
         self._leg = leg
         self.recorder = Recorder()
-        self._on_frame: Callable[[Pcm, int], None] | None = None
+        self._on_frame: Callable[[Pcm, int], None] = lambda frame, end: None
+        self.started = asyncio.Event()
         self._saying: Pcm = silence()
         self._keys: deque[str] = deque()
         self._tick = 0
@@ -193,6 +194,7 @@ class _Line:
 
     def start(self, on_frame: Callable[[Pcm, int], None]) -> None:
         self._on_frame = on_frame
+        self.started.set()
 
     def say(self, pcm: Pcm) -> Sent:
         self._saying = next(iter(frames_of(pcm)))
@@ -219,8 +221,6 @@ class _Line:
 
     def tick(self) -> None:
         """Hear 20 ms and speak 20 ms."""
-        if self._on_frame is None:
-            return
         heard = self._leg.to_caller.popleft()
         self.recorder.heard.write(self.now, heard)
         self._saying = silence()
@@ -283,7 +283,7 @@ class OfflineCall:
         line, reader = _Line(leg), _AtOnce(self.understand)
         ours = asyncio.create_task(session.run())
         theirs = asyncio.create_task(self._caller(line, reader))
-        await asyncio.sleep(0.05)  # the caller's sounds are rendered in a thread
+        await line.started.wait()
         while not theirs.done():
             self.clock.advance(FRAME_S)
             session.listen()

@@ -122,6 +122,13 @@ def test_short_questions_are_not_talked_over():
     assert [text for _, text in table.did] == ["where is my order", "yes"]
 
 
+def test_question_that_answers_an_interrupted_greeting_is_too_short_to_talk_over():
+    plan = _plan(_over(WHERE, takes_turn=True), _over(MM_HM, takes_turn=False))
+    table = Table(Script(plan)).prompt(0.5, 6, Prompt.OPEN).until(8)
+    table.prompt(8, 10, Prompt.YES_NO).until(12)
+    assert "mm hm" not in [text for _, text in table.did]
+
+
 def test_interrupted_prompt_is_not_answered_but_the_reply_is():
     table = Table(Script(_plan(_over(WHERE, takes_turn=True))))
     table.prompt(0.5, 6, Prompt.OPEN).until(8)

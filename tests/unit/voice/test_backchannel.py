@@ -78,3 +78,10 @@ def test_any_text_is_judged(text: str, confidence: float, voiced_s: float):
     over_statement = is_backchannel(text, confidence, voiced_s)
     over_question = is_backchannel(text, confidence, voiced_s, over_question=True)
     assert over_statement or not over_question, "a question is interrupted by more, never by less"
+
+
+def test_hummed_mm_hm_that_came_out_as_words_nobody_believes_does_not_interrupt():
+    assert is_backchannel("a moment", 0.01, 0.7)
+    assert not is_backchannel("a moment", 0.3, 0.7), "believed"
+    assert not is_backchannel("a moment", 0.01, 1.4), "too long for a hum"
+    assert not is_backchannel("wait a moment", 0.01, 0.7), "asks for attention"

@@ -59,3 +59,17 @@ def test_utterance_shorter_than_a_frame_teaches_nothing():
     level = CallerLevel()
     level.learn(np.zeros(10, dtype=np.int16))
     assert level.level_db is None
+
+
+def stressed(level_db: float, *, seed: int) -> Pcm:
+    """A voice with short stressed syllables, far louder than what lies between them."""
+    pcm = voice(level_db, seed=seed).astype(np.float32)
+    stress = (0.5 + 0.5 * np.sin(2 * np.pi * 4 * np.arange(len(pcm)) / 8_000)) ** 3
+    gain = np.sqrt(np.mean(np.square(pcm)) / np.mean(np.square(pcm * stress)))
+    return (pcm * stress * gain).clip(-32_768, 32_767).astype(np.int16)
+
+
+def test_stressed_syllables_bring_nobody_behind_the_caller_to_the_front():
+    level = CallerLevel()
+    level.learn(stressed(-20.0, seed=1))
+    assert share_behind(level, stressed(-34.0, seed=2)) > 0.8
