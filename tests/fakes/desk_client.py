@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from tests.fakes.system import System, wait_for
 
@@ -83,5 +84,5 @@ def desk_open(system: System, login: str) -> Generator[DeskClient, None, None]:
         signed_in.raise_for_status()
         cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
     url = f"{site.replace('http', 'ws', 1)}/desk/ws"
-    with connect(url, origin=site, additional_headers={"Cookie": cookies}) as socket:
+    with connect(url, origin=Origin(site), additional_headers={"Cookie": cookies}) as socket:
         yield DeskClient(socket)
