@@ -83,6 +83,7 @@ class TransferRun:
         self._callback_offered = False
         self._events: deque[TransferEvent] = deque()
         self._draining = False
+        self._caller_left = "caller_hangup"  # or whatever their leg says when it ends
         self._outcome: asyncio.Future[HandOffOutcome] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -238,6 +239,7 @@ class TransferRun:
     def _caller_event(self, event: LegEvent) -> None:
         match event:
             case LegEnded(reason=reason):
+                self._caller_left = reason
                 self.tell(CallerGone(reason=reason))
             case KeyPressed(key=key):
                 if self._callback_offered and key == _CALLBACK_KEY and not self._target.joined:
@@ -317,7 +319,9 @@ class TransferRun:
                 self._finish(TakenBack(ended=ended))
             case EndTransfer(reason=reason):
                 self._attempts.concluded(reason)
-                self._finish(CallOver(reason=reason))
+                # To the hand-off whoever is gone has hung up; the call's record knows how.
+                gone = reason == "caller_hangup"
+                self._finish(CallOver(reason=self._caller_left if gone else reason))
             case _:
                 assert_never(command)
 

@@ -25,7 +25,7 @@ from telephony.transfer_events import (
 from tests.fakes.handoff_contexts import CALL_ID
 from tests.fakes.handoff_world import FakeLine, HandOffWorld, ever_heard, hears
 from tests.fakes.rooms import ToneLeg, tone
-from voice.events import HandOff, HandOffEnded, KeyPressed
+from voice.events import HandOff, HandOffEnded, KeyPressed, LegEnded
 
 
 @pytest.fixture
@@ -126,6 +126,13 @@ async def test_agent_who_declines_is_followed_by_the_next(world: HandOffWorld):
     await world.passes(0.5)
     assert {first, world.line.offer.agent_id} == {"ann", "bob"}
     assert world.caller_hears() <= {"music", "brief"}
+
+
+async def test_caller_whose_line_went_dead_is_on_record_as_such(world: HandOffWorld):
+    await joined(world)
+    world.caller.on_event(LegEnded(reason="media_timeout"))
+    assert await world.ended() == CallOver(reason="media_timeout")
+    assert world.records.outcomes == ["caller_hangup"]
 
 
 async def test_agent_who_does_not_answer_is_away_and_the_caller_waits_on(world: HandOffWorld):
