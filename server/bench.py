@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _FOLDER: Final = Path("var/bench")
 
 bench_app = typer.Typer(help="Measure this installation.", no_args_is_help=True)
+bench_app.command("stt")(bench_stt)
 bench_app.command()(density)
 bench_app.command()(transfer)
 

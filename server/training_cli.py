@@ -41,7 +41,7 @@ def eval_stt(
         list[str] | None, typer.Option(help="mu-law, noise 10 dB, babble 10 dB, bad line.")
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Utterances of each kind.", min=1)] = None,
-    compute: Annotated[str, typer.Option(help="int8, int8_float32 or float32.")] = "int8",
+    compute: Annotated[str, typer.Option(help="auto, int8, float32, on a GPU float16, …")] = "auto",
 ) -> None:
     """Word errors and exact slots by condition, side by side, with 95% intervals."""
     from models.train.report import Asked, compare

@@ -1,5 +1,8 @@
 """How good a model is: word errors by condition, slots exact, words heard where nobody speaks.
 
+Where an utterance answers a closed slot, the slot's value is compared too ("oh" is "zero"): as the
+best hypothesis has it, and as the constrained decode does that knows the slot.
+
 Every model is asked the same: the same utterances by voices and of phrases that training never
 had, through the same conditions with the same noise, by the engine that answers calls.
 """
@@ -13,6 +16,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models import constraint
+from models.constraint import Vocabulary
 from models.stt import SttEngine
 from models.train import augment, corpus, digits
 from models.train.build import Studio
@@ -131,6 +136,7 @@ class Row:
     errors: int
     exact: Share
     cpu_ms: float
+    slot: tuple[Share, Share] | None = None  # value right: best hypothesis, constrained decode
 
     @property
     def wer(self) -> float:
@@ -157,15 +163,23 @@ def _row(
     voices: Sequence[NDArray[np.float32]],
     seed: int,
 ) -> Row:
-    errors = words = exact = 0
+    errors = words = exact = free = constrained = 0
     cpu_s = 0.0
+    within: Vocabulary | None = None
     for number, one in enumerate(said):
         chance = Chance(random.Random(f"{seed}/{number}"), np.random.default_rng(number), voices)
-        heard = engine.transcribe(heard_as(one, CONDITIONS[condition], chance))
+        within = slot_of(one)
+        heard = engine.transcribe(heard_as(one, CONDITIONS[condition], chance), within=within)
         want, got = normalise(one.text).split(), heard.text.split()
         wrong = word_errors(want, got)
         errors, words, exact = errors + wrong, words + len(want), exact + (wrong == 0)
         cpu_s += heard.cpu_s
+        if within is not None:
+            value = within.value(normalise(one.text))
+            free += within.value(heard.text) == value
+            best = heard.constrained[0].text if heard.constrained else ""
+            constrained += within.value(best) == value
+    slot = (Share(free, len(said)), Share(constrained, len(said)))
     return Row(
         name=name,
         condition=condition,
@@ -173,7 +187,18 @@ def _row(
         errors=errors,
         exact=Share(exact, len(said)),
         cpu_ms=1000 * cpu_s / max(1, len(said)),
+        slot=None if within is None else slot,
     )
+
+
+def slot_of(one: Utterance) -> Vocabulary | None:
+    """The slot that an utterance of the set answers: a number of its length, or yes and no."""
+    if one.kind.startswith("yes/no"):
+        return constraint.yes_no()
+    if "digits" not in one.kind:
+        return None
+    length = len(constraint.digits().value(normalise(one.text)) or "")
+    return constraint.digits(length, length)
 
 
 def heard_as(one: Utterance, condition: Condition, chance: Chance) -> NDArray[np.int16]:
@@ -200,13 +225,19 @@ def words_of_nobody(engine: SttEngine, trials: int, seed: int = 1) -> Share:
 def table(columns: dict[str, list[Row]]) -> str:
     """Models side by side, as Markdown."""
     lines = [
-        "| set | condition | " + " | ".join(f"{name}: WER, exact" for name in columns) + " |",
+        "| set | condition | "
+        + " | ".join(f"{name}: WER, exact; slot free, constrained" for name in columns)
+        + " |",
         "|---|---|" + "---|" * len(columns),
     ]
     for rows in zip(*columns.values(), strict=True):
-        cells = [f"{100 * row.wer:.1f}%, {row.exact}" for row in rows]
+        cells = [f"{100 * row.wer:.1f}%, {row.exact}{_slot(row)}" for row in rows]
         lines.append(f"| {rows[0].name} | {rows[0].condition} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _slot(row: Row) -> str:
+    return f"; {row.slot[0]}, {row.slot[1]}" if row.slot else ""
 
 
 def size_of(folder: Path) -> int:

@@ -25,7 +25,7 @@ class Asked:
     said: Path
     conditions: tuple[str, ...] = ()
     limit: int | None = None
-    compute_type: str = "int8"
+    compute_type: str = "auto"
 
 
 def compare(names: Sequence[str], asked: Asked, say: Callable[[str], None]) -> str:
