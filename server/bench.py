@@ -9,6 +9,7 @@ import typer
 
 from server.density_bench import density
 from server.peer import Peer, peer_name, running_peer, variants
+from server.stt_bench import bench_stt
 from server.transfer_bench import transfer
 
 if TYPE_CHECKING:
