@@ -139,6 +139,7 @@ class Stage:
             announcement.stop()
         self._announced.clear()
         self.stop_brief()
+        self.room.hold(CALLER, False)  # by an agent before, who was lost or gave them on
         self.room.bridge(CALLER, AGENT)
         for name in (CALLER, AGENT):
             self._overhear(name, name)
@@ -154,7 +155,6 @@ class Stage:
         leg = self.room.remove(GUEST)
         self.leaves(GUEST)
         self.comes(AGENT, leg)
-        self.room.hold(CALLER, False)
         self.join()
 
     def hold_in_talk(self, *, held: bool) -> None:

@@ -263,6 +263,21 @@ async def test_caller_on_hold_hears_music_and_the_agent_hears_nothing(world: Han
     assert hears(agent) == {"caller"}
 
 
+async def test_caller_whose_agent_is_lost_during_hold_is_off_hold_with_the_next(
+    world: HandOffWorld,
+):
+    await joined(world)
+    world.signs_in("bob")
+    world.line.on_event(HoldChanged(held=True))
+    world.line.on_event(TargetGone(reason="browser_closed"))
+    await world.passes(world.options.reconnect_s + 1)
+    agent = world.line.answers()
+    world.line.accepts()
+    await world.passes(0.2)
+    assert world.caller_hears() == {"agent"}
+    assert hears(agent) == {"caller"}
+
+
 async def test_muted_agent_is_not_heard(world: HandOffWorld):
     agent = await joined(world)
     world.line.on_event(MuteChanged(muted=True))
