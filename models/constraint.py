@@ -154,7 +154,7 @@ def amounts() -> Vocabulary:
 
 
 def _of_phrases(kind: Kind, phrases: Iterable[str]) -> Vocabulary:
-    plain = frozenset(filter(None, map(normalise, phrases)))
+    plain = frozenset(text for phrase in phrases if (text := normalise(phrase)))
     if not plain:
         raise ValueError("a choice needs at least one phrase")
     return Vocabulary(

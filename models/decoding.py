@@ -320,9 +320,9 @@ def _batched(encoded: Sequence[Encoded]) -> Any:
         return encoded[0].view
     import ctranslate2
 
-    cpu = ctranslate2.Device.cpu
-    arrays = [np.array(one.view.to_device(cpu)) for one in encoded]
-    return ctranslate2.StorageView.from_array(np.concatenate(arrays))
+    engine: Any = ctranslate2
+    arrays = [np.array(one.view.to_device(engine.Device.cpu)) for one in encoded]
+    return engine.StorageView.from_array(np.concatenate(arrays))
 
 
 def _one_blas_thread() -> None:

@@ -15,7 +15,7 @@ once more for what the slot allows.
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -80,6 +80,7 @@ class Prepared:
     request: Request
     windows: tuple[Samples, ...] = ()
     begin_s: float = 0.0  # where the first window begins in the request's audio
+    sound_s: tuple[float, float] = (0.0, 0.0)  # where sound begins and ends in it
     lengths: tuple[int, ...] = ()  # mel frames to encode
     cpu_s: float = 0.0
 
@@ -126,7 +127,7 @@ class SttEngine:
         beam: width of the free search; its hypotheses are the n-best.
 
     Raises:
-        UnknownModelError, MissingModelError, DamagedModelError: see `catalog.locate`.
+        UnknownModelError, MissingModelError, DamagedModelError: see `catalog.verify`.
         EngineError: the model does not load.
         ValueError: threads or beam below 1.
     """
@@ -155,7 +156,7 @@ class SttEngine:
         self._beam = beam
         self._slots = threading.BoundedSemaphore(threads)
         self.decoder = WhisperDecoder(
-            catalog.locate(str(model)),
+            catalog.verify(str(model)),
             threads=threads,
             device=device,
             compute_type=compute_type,
@@ -205,10 +206,13 @@ class SttEngine:
         if utterance is None:
             return Prepared(request=request, cpu_s=time.thread_time() - begun_s)
         found = tuple(map(self.decoder.features, windows(utterance, self._rule.longest_s)))
+        begin = first + utterance.begin
+        sound = utterance.sound or (0, len(utterance.pcm))
         return Prepared(
             request=request,
             windows=found,
-            begin_s=(first + utterance.begin) / RATE_HZ,
+            begin_s=begin / RATE_HZ,
+            sound_s=((begin + sound[0]) / RATE_HZ, (begin + sound[1]) / RATE_HZ),
             lengths=tuple(self.decoder.length_of(one, self._rule) for one in found),
             cpu_s=time.thread_time() - begun_s,
         )
@@ -329,7 +333,7 @@ def rejected(log_prob: float, no_speech_prob: float) -> bool:
 
 
 @contextmanager
-def _clocked(group: Sequence[_Window]) -> Iterator[None]:
+def _clocked(group: Sequence[_Window]) -> Generator[None]:
     """Add the time spent inside the engine to the windows, in equal shares.
 
     Our own clock cannot see the engine's thread. It has one core, so that the time spent waiting
@@ -354,7 +358,7 @@ def _transcript(prepared: Prepared, found: Sequence[_Window]) -> Transcript:
     cpu_s = prepared.cpu_s + sum(window.engine_s for window in found)
     if not found:
         return Transcript(cpu_s=cpu_s)
-    decoded = _together(found, prepared.begin_s)
+    decoded = _together(found, prepared)
     if not decoded.hypotheses or rejected(decoded.log_prob, decoded.no_speech_prob):
         return Transcript(no_speech_prob=decoded.no_speech_prob, cpu_s=cpu_s)
     return replace(
@@ -364,25 +368,39 @@ def _transcript(prepared: Prepared, found: Sequence[_Window]) -> Transcript:
     )
 
 
-def _together(found: Sequence[_Window], begin_s: float) -> Decoded:
+def _together(found: Sequence[_Window], prepared: Prepared) -> Decoded:
     """One result for the windows of an utterance: the n-th best of each, or its best."""
     parts = [window.decoded for window in found if window.decoded is not None]
-    words: list[Word] = []
-    at_s = begin_s
-    for window, part in zip(found, parts, strict=True):
-        words += [Word(w.text, at_s + w.start_s, at_s + w.end_s) for w in part.words]
-        at_s += window.features.shape[1] / FRAMES_PER_S
+    words = _timed(found, parts, prepared)
     spoken = [part for part in parts if part.hypotheses]
     if len(parts) == 1 or not spoken:
-        return replace(parts[0], words=tuple(words))
+        return replace(parts[0], words=words)
     within = found[0].request.within
     constrained = [part.constrained for part in spoken]
     return Decoded(
         distinct(_joined([part.hypotheses for part in spoken])),
         min(part.no_speech_prob for part in spoken),
         preferred_first(_joined(constrained), within) if within and all(constrained) else (),
-        tuple(words),
+        words,
     )
+
+
+def _timed(
+    found: Sequence[_Window], parts: Sequence[Decoded], prepared: Prepared
+) -> tuple[Word, ...]:
+    """The words in seconds of the request's audio, inside of where it sounds.
+
+    Alignment gives the silence at the edges to the words beside it.
+    """
+    first_s, last_s = prepared.sound_s
+    at_s = prepared.begin_s
+    words: list[Word] = []
+    for window, part in zip(found, parts, strict=True):
+        for word in part.words:
+            start_s = min(max(at_s + word.start_s, first_s), last_s)
+            words.append(Word(word.text, start_s, max(start_s, min(at_s + word.end_s, last_s))))
+        at_s += window.features.shape[1] / FRAMES_PER_S
+    return tuple(words)
 
 
 def _joined(parts: Sequence[Sequence[Hypothesis]]) -> list[Hypothesis]:

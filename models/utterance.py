@@ -41,11 +41,13 @@ TAIL_S: Final = 0.4
 class Utterance:
     """Audio that holds speech, as far as energy can tell: at most LEAD_S before, TAIL_S after.
 
-    begin: the sample of the original audio that it begins with.
+    begin: the sample of the original audio that it begins with. sound: where in `pcm` sound begins
+    and ends, in samples; the whole of it when None.
     """
 
     pcm: Pcm
     begin: int = 0
+    sound: tuple[int, int] | None = None
 
     @classmethod
     def of(cls, pcm: Pcm) -> Self | None:
@@ -62,7 +64,28 @@ class Utterance:
         sound_end = (int(active[-1]) + 1) * _FRAME
         end = sound_end + round(TAIL_S * RATE_HZ)
         missing = max(0, end - len(pcm))
-        return cls(np.pad(pcm[begin:end], (0, missing)) if missing else pcm[begin:end], begin)
+        cut = np.pad(pcm[begin:end], (0, missing)) if missing else pcm[begin:end]
+        return cls(cut, begin, (int(active[0]) * _FRAME - begin, sound_end - begin))
+
+
+def spans(pcm: Pcm, *, pause_s: float) -> list[tuple[int, int]]:
+    """Where somebody speaks in a recording: samples from and to, apart by at least `pause_s`.
+
+    Each begins LEAD_S before its first sound and ends TAIL_S after its last.
+    """
+    levels = _levels_dbfs(pcm)
+    if not len(levels):
+        return []
+    active = np.flatnonzero(levels > max(SILENCE_DBFS, levels.max() - _BELOW_PEAK_DB))
+    if not len(active):
+        return []
+    breaks = np.flatnonzero(np.diff(active) * _FRAME > pause_s * RATE_HZ)
+    firsts = active[np.concatenate(([0], breaks + 1))] * _FRAME - round(LEAD_S * RATE_HZ)
+    lasts = (active[np.concatenate((breaks, [-1]))] + 1) * _FRAME + round(TAIL_S * RATE_HZ)
+    return [
+        (max(0, int(begin)), min(len(pcm), int(end)))
+        for begin, end in zip(firsts, lasts, strict=True)
+    ]
 
 
 def windows(utterance: Utterance, longest_s: float) -> Iterator[Pcm]:

@@ -207,18 +207,25 @@ def _measured(name: str, folder: Path, speech: Sequence[Pcm], options: BenchOpti
     rounds = options.rounds
     engine = SttEngine(where, rule, device="cpu", retry=own)
     greedy = SttEngine(where, rule, device="cpu", retry=own, beam=1)
-    floor = None if own else SttEngine(where, device="cpu", retry=False)
     shipped, tuned = library(folder), library(folder, cpu_threads=1)
     wide = [_wide(pcm) for pcm in speech]
     return ModelCost(
         name=name,
-        ours=_cost([lambda p=p: engine.transcribe(p).text for p in speech], rounds),
-        greedy=_cost([lambda p=p: greedy.transcribe(p).text for p in speech], rounds),
-        floor=floor and _cost([lambda p=p: floor.transcribe(p).text for p in speech], rounds),
+        ours=_cost(_each(engine, speech), rounds),
+        greedy=_cost(_each(greedy, speech), rounds),
+        floor=None if own else _cost(_each(_floor(folder), speech), rounds),
         shipped=_cost([lambda w=w: text_of(shipped, w) for w in wide], rounds),
         tuned=_cost([lambda w=w: text_of(tuned, w, **TUNED) for w in wide], rounds),
         word_errors=_word_errors(engine, shipped, options) if own else None,
     )
+
+
+def _floor(folder: Path) -> SttEngine:
+    return SttEngine(folder, device="cpu", retry=False)
+
+
+def _each(engine: SttEngine, speech: Sequence[Pcm]) -> list[Transcribe]:
+    return [lambda pcm=pcm: engine.transcribe(pcm).text for pcm in speech]
 
 
 TUNED: Final[dict[str, Any]] = {

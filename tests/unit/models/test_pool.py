@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -191,7 +192,8 @@ def test_models_without_equal_lengths_are_served_one_by_one(
     assert pool.batch_sizes == {1: 4}
 
 
-@pytest.mark.parametrize("wrong", [{"threads": 0}, {"most_waiting": 0}, {"most_together": 0}])
-def test_figures_below_one_are_refused(engine: GatedEngine, wrong: dict[str, int]):
+@pytest.mark.parametrize("wrong", ["threads", "most_waiting", "most_together"])
+def test_figures_below_one_are_refused(engine: GatedEngine, wrong: str):
+    figures: dict[str, Any] = {wrong: 0}
     with pytest.raises(ValueError, match="1 or more"):
-        RecognitionPool(engine, **wrong)
+        RecognitionPool(engine, **figures)

@@ -1,5 +1,6 @@
 """Speech to text with the bundled model, and the rules around any model."""
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +15,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from models import catalog
 from models.catalog import ContextRule, Rule
-from models.decoding import Decoded, Encoded, Search, Tokens, WhisperDecoder, encoder_frames
-from models.errors import EngineError, UnknownModelError
+from models.decoding import (
+    Decoded,
+    Encoded,
+    Search,
+    Tokens,
+    WhisperDecoder,
+    best_compute_type,
+    encoder_frames,
+)
+from models.errors import DamagedModelError, EngineError, UnknownModelError
 from models.espeak import EspeakVoice
 from models.speech import RATE_HZ, Pcm
-from models.stt import SttEngine, rejected, token_cap
+from models.stt import Request, SttEngine, rejected, token_cap
 from models.transcript import Hypothesis, confidence_of, distinct, normalise, scored
 from models.utterance import LEAD_S, TAIL_S, Utterance, windows
 
@@ -150,6 +160,108 @@ def test_unknown_models_and_thread_counts_are_refused():
         SttEngine("whisper-enormous")
     with pytest.raises(ValueError, match="threads"):
         SttEngine(threads=0)
+
+
+def test_clipped_speech_is_still_heard(engine: SttEngine):
+    assert (
+        engine.transcribe(pcm_of(say("yes please").astype(np.float64) * 8.0)).text == "yes please"
+    )
+
+
+@pytest.mark.parametrize("rate_hz", [2_000, 48_000])
+def test_audio_of_another_rate_ends_in_time(engine: SttEngine, rate_hz: int):
+    """Nobody can tell that int16 samples are of another rate: no hang, no runaway repeat."""
+    wrong = np.repeat(say("where is my order"), rate_hz // 8_000 or 1)[:: 8_000 // rate_hz or 1]
+    heard = engine.transcribe(wrong)
+    assert len(heard.text.split()) <= token_cap(len(wrong) / RATE_HZ)
+
+
+# --- damaged models -----------------------------------------------------------------------------
+
+
+def damaged(folder: Path, name: str, content: bytes) -> Path:
+    """The bundled model with one file replaced."""
+    shutil.copytree(catalog.locate("frontdesk-small"), folder)
+    (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("model.bin", b""),
+        ("model.bin", b"\x06\0\0\0\x0c\0WhisperSpec\0"),
+        ("model.bin", bytes(1_000_000)),
+        ("model.bin", bytes(range(256)) * 40),
+        ("config.json", b"{"),
+        ("tokenizer.json", b"{}"),
+    ],
+)
+def test_a_damaged_model_is_an_engine_error_of_one_line(tmp_path: Path, name: str, content: bytes):
+    with pytest.raises(EngineError, match="does not load") as raised:
+        SttEngine(damaged(tmp_path / "stt", name, content))
+    assert "\n" not in str(raised.value)
+
+
+def test_altered_weights_of_a_known_model_are_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    whole = catalog.locate("frontdesk-small") / "model.bin"
+    altered = bytearray(whole.read_bytes())
+    altered[3_000] ^= 0xFF
+    damaged(tmp_path / "stt", "model.bin", bytes(altered))
+    monkeypatch.setattr(catalog, "_BUNDLED", tmp_path)
+    with pytest.raises(DamagedModelError, match="sha256"):
+        SttEngine()
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+def test_words_are_in_order_and_inside_the_sound(engine: SttEngine):
+    silence = np.zeros(RATE_HZ, dtype=np.int16)
+    heard = engine.transcribe(
+        np.concatenate([silence, say("where is my order"), silence]), words=True
+    )
+    assert [word.text for word in heard.words] == heard.text.split()
+    starts = [word.start_s for word in heard.words]
+    assert starts == sorted(starts)
+    assert starts[0] >= 0.95
+    assert heard.words[-1].end_s <= 1.05 + len(say("where is my order")) / RATE_HZ
+
+
+def test_words_of_a_long_utterance_go_on_through_its_windows(engine: SttEngine):
+    long = np.tile(np.concatenate([say("where is my order"), np.zeros(2_000, np.int16)]), 9)
+    heard = engine.transcribe(long, words=True)
+    assert len(long) / RATE_HZ > 9.0
+    assert len(heard.words) == len(heard.text.split())
+    assert heard.words[-1].end_s > 9.0
+    assert all(a.start_s <= b.start_s for a, b in pairwise(heard.words))
+
+
+def test_words_are_not_timed_unless_asked_for(engine: SttEngine):
+    assert engine.transcribe(say("yes please")).words == ()
+
+
+# --- batches and devices ------------------------------------------------------------------------
+
+
+def test_utterances_decoded_together_come_out_as_alone():
+    engine = SttEngine(context=ContextRule(rule=Rule.FLOOR, floor_s=4.0))
+    said = [say("yes please"), say("where is my order"), say("no")]
+    prepared = [engine.prepare(Request(pcm=pcm)) for pcm in said]
+    assert len({one.batch_key for one in prepared}) == 1
+    together = engine.transcribe_batch(prepared)
+    alone = [engine.transcribe(pcm) for pcm in said]
+    assert [one.text for one in together] == [one.text for one in alone]
+    for one, other in zip(together, alone, strict=True):
+        assert one.hypotheses[0].log_prob == pytest.approx(other.hypotheses[0].log_prob, abs=0.02)
+
+
+def test_the_compute_type_follows_the_device():
+    assert best_compute_type("cpu", small=True) == "int8"
+    assert best_compute_type("cuda", small=True) == "float16"
+    assert best_compute_type("cuda", small=False) == "int8_float16"
 
 
 # --- threads --------------------------------------------------------------------------------------
