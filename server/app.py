@@ -122,6 +122,7 @@ async def _open_inside(
             stt=stt,
             tts=tts,
             vad=engines.vad,
+            plane=plane,
             live=live,
             records=records,
             feed=feed,

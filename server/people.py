@@ -40,6 +40,7 @@ from server.records.errors import RecordsUnavailableError
 from server.records.records import Records
 from telephony.hold_music import MusicFileError
 from telephony.webrtc import WebRtcPeers
+from voice.plane import MediaPlane
 from voice.ports import SpeechToText, TextToSpeech
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class PeopleNeeds:
     stt: SpeechToText
     tts: TextToSpeech
     vad: SileroVad
+    plane: MediaPlane
     live: LiveCalls
     records: Records
     feed: Feed
@@ -78,7 +80,9 @@ async def open_people(parts: AsyncExitStack, config: Config, needs: PeopleNeeds)
                 tts=needs.tts,
                 vad=needs.vad,
                 live=needs.live,
+                plane=needs.plane,
                 records=needs.records.desk,
+                calls=needs.records,
                 store=await _store(parts, config, needs),
                 feed=needs.feed,
                 recordings=needs.recordings,
@@ -93,6 +97,8 @@ async def open_people(parts: AsyncExitStack, config: Config, needs: PeopleNeeds)
     except MusicFileError as error:
         raise StartError(f"{error}: set [handoff] music") from error
     parts.push_async_callback(people.desk.close)
+    await people.callbacks.restore()
+    parts.push_async_callback(people.callbacks.close)
     await parts.enter_async_context(people.handoffs.running())
     return people
 

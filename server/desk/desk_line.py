@@ -45,6 +45,7 @@ from server.desk.protocol import (
     TranscriptTold,
 )
 from server.desk.timers import Timer, Timers
+from server.handoff.called_back_leg import NOT_REACHED
 from server.handoff.phone_line import refusal
 from server.handoff.ports import (
     HoldChanged,
@@ -388,9 +389,10 @@ class DeskLine:
         self._owner.spawn(self._audio.hang_up(reason))
         if self._dialled is not None:
             self._owner.spawn(self._dialled.hang_up(reason))
-        if was in BEFORE_TAKING:
+        if was in BEFORE_TAKING or reason == NOT_REACHED:
             self._owner.tell(OfferWithdrawn(offer_id=self.offer.id, reason=reason))
-        self._owner.ended(self, reason, taken=was in TAKEN)
+        talked = was in TAKEN and reason != NOT_REACHED
+        self._owner.ended(self, reason, taken=talked)
 
     def _wait(self, name: str, delay_s: float, then: Callable[[], None]) -> None:
         self._stop_waiting(name)

@@ -21,6 +21,8 @@ from server.feed import Feed
 from server.handoff.announcements import Announcements
 from server.handoff.attempts import Attempts, HandOffStore
 from server.handoff.brief import brief_of
+from server.handoff.callbacks import Callbacks, Promise, Result
+from server.handoff.calling_back import CallingBack, CallingWorld, CallStore
 from server.handoff.context import HandOffContext
 from server.handoff.coordinator import HandOffs
 from server.handoff.desk_records import DeskRecordsPort
@@ -50,6 +52,7 @@ from telephony.transfer_events import ReferProgressed
 from telephony.webrtc import WebRtcPeers
 from telephony.webrtc_errors import BadOfferError, TooManyPeersError
 from voice.events import HandOff
+from voice.plane import MediaPlane
 from voice.ports import AudioLeg, SpeechToText, TextToSpeech
 
 log = logging.getLogger(__name__)
@@ -70,6 +73,7 @@ class Dial(Protocol):
 class Needs:
     """What hand-offs take from the rest of the server.
 
+    calls: where calls of ours are kept.
     store: where hand-offs are kept, and told of; records keeps all else.
     recordings: the folder; None: nothing is recorded.
     has_phone: whether the phone of an extension is registered now.
@@ -81,7 +85,9 @@ class Needs:
     tts: TextToSpeech
     vad: SileroVad
     live: LiveCalls
+    plane: MediaPlane
     records: DeskRecords
+    calls: CallStore
     store: HandOffStore
     feed: Feed
     recordings: Path | None
@@ -98,6 +104,7 @@ class People:
     """The parts that have doors of their own."""
 
     handoffs: HandOffs
+    callbacks: Callbacks
     desk: Desk
     queue: CallQueue
 
@@ -120,9 +127,17 @@ def assemble(needs: Needs) -> People:
             wrap_up_s=config.wrap_up_s,
         ),
     )
+    waiting_room = WaitingRoom(queue, desk.directory, needs.records, has_phone=needs.has_phone)
+    announcements = Announcements()
+
+    async def call_back(promise: Promise, context: HandOffContext, agent: str) -> Result:
+        return await calling_back(promise, context, agent)
+
+    callbacks = Callbacks(needs.records, waiting_room, call_back, clock=needs.clock)
     world = RunWorld(
         lines=_Lines(desk, needs.dial),
-        queue=WaitingRoom(queue, desk.directory, needs.records, has_phone=needs.has_phone),
+        queue=waiting_room,
+        callbacks=callbacks,
         stage=StageWorld(
             tts=needs.tts,
             music=load_music(config.music) if config.music else hold_music(),
@@ -136,11 +151,26 @@ def assemble(needs: Needs) -> People:
         brief=brief_of,
         name_of=lambda target: _name_of(desk, target),
         clock=needs.clock,
-        announcements=Announcements(),
+        announcements=announcements,
         options=config.transfer_options(),
         on_line=lambda call_id, who, text, at_s: _keep_line(needs, call_id, who, text, at_s),
     )
-    return People(handoffs=HandOffs(world), desk=desk, queue=queue)
+    handoffs = HandOffs(world)
+    calling_back = CallingBack(
+        CallingWorld(
+            handoffs=handoffs,
+            queue=waiting_room,
+            plane=needs.plane,
+            live=needs.live,
+            records=needs.calls,
+            recordings=needs.recordings,
+            writer=needs.writer,
+            dial=needs.dial,
+            clock=needs.clock,
+            announcements=announcements,
+        )
+    )
+    return People(handoffs=handoffs, callbacks=callbacks, desk=desk, queue=queue)
 
 
 def _targets(config: HandOffConfig) -> tuple[TransferTarget, ...]:

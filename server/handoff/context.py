@@ -60,6 +60,24 @@ class HandOffContext:
     summary: tuple[str, ...]  # up to three sentences
     next_steps: tuple[str, ...]
 
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> "HandOffContext":
+        """What `as_json` made.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is not one, or of a version that knew other fields.
+        """
+        fields = dict(kept)
+        for name in ("call_id", "handoff_id"):
+            fields[name] = UUID(fields[name])
+        for name in ("started_at", "requested_at"):
+            fields[name] = datetime.fromisoformat(fields[name])
+        for name, kind in (("slots", SlotFact), ("actions", ActionFact), ("lines", Line)):
+            fields[name] = tuple(kind(**each) for each in fields[name])
+        for name in ("verified", "summary", "next_steps"):
+            fields[name] = tuple(fields[name])
+        return cls(**fields)
+
     def as_json(self) -> Mapping[str, Any]:
         """JSON-ready: ids and times as strings."""
         raw = asdict(self)

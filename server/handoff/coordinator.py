@@ -5,9 +5,12 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from server.handoff.context import HandOffContext
 from server.handoff.in_hand import CallInHand, HandOffOutcome
 from server.handoff.run import TransferRun
 from server.handoff.run_world import RunWorld
@@ -27,7 +30,27 @@ class HandOffs:
 
     async def serve(self, call: CallInHand, handoff: HandOff) -> HandOffOutcome:
         """See HandOffDesk."""
-        run = self._runs[call.call_id] = TransferRun(call, handoff, self._world)
+        return await self._serve(TransferRun(call, handoff, self._world))
+
+    async def call_back(
+        self,
+        call: CallInHand,
+        handoff: HandOff,
+        context: HandOffContext,
+        on_joined: Callable[[TransferRun], None],
+    ) -> HandOffOutcome:
+        """A call of ours: give it to the agent of the hand-off, then have the caller dialled.
+
+        Args:
+            context: what the agent is shown: of the call in which it was promised.
+            on_joined: told once, when the agent has taken it.
+        """
+        world = replace(self._world, context=_as_promised(context))
+        return await self._serve(TransferRun(call, handoff, world, on_joined=on_joined))
+
+    async def _serve(self, run: TransferRun) -> HandOffOutcome:
+        call = run.call
+        self._runs[call.call_id] = run
         try:
             return await run.run()
         finally:
@@ -62,6 +85,7 @@ class HandOffs:
         while True:
             await asyncio.sleep(_TICK_S)
             self._guarded(self._world.queue.tick)
+            self._guarded(self._world.callbacks.tick)
             for run in self:
                 self._guarded(run.tick)
 
@@ -71,3 +95,24 @@ class HandOffs:
             work()
         except Exception:
             log.exception("a hand-off's deadline was not kept by a defect")
+
+
+def _as_promised(
+    context: HandOffContext,
+) -> Callable[[CallInHand, HandOff, UUID, datetime], HandOffContext]:
+    """The context of the call before, for the hand-off of the call back."""
+
+    def of(
+        call: CallInHand, handoff: HandOff, handoff_id: UUID, requested_at: datetime
+    ) -> HandOffContext:
+        return replace(
+            context,
+            call_id=call.call_id,
+            handoff_id=handoff_id,
+            started_at=call.started_at,
+            requested_at=requested_at,
+            reason=handoff.reason,
+            reason_text="They asked to be called back.",
+        )
+
+    return of

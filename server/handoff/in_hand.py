@@ -37,6 +37,7 @@ class CallInHand:
     standing: Callable[[], Standing]
     started_at: datetime
     answered_at_s: float  # on the clock of the call sessions, monotonic
+    has_dialog: bool = True  # it can be given back to; a call that we make has none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

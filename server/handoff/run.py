@@ -11,9 +11,11 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final, assert_never
+from typing import Any, assert_never
 from uuid import uuid4
 
+from server.handoff.callback_choice import CallbackChoice
+from server.handoff.called_back_leg import NOT_REACHED
 from server.handoff.context import HandOffContext
 from server.handoff.guest_side import GuestSide
 from server.handoff.in_hand import CallInHand, CallOver, HandOffOutcome, TakenBack
@@ -37,8 +39,8 @@ from telephony.transfer_events import (
     AgentTransferredOn,
     BeginWrapUp,
     BriefEnded,
-    CallerChose,
     CallerGone,
+    CallReturned,
     EndTransfer,
     EnterQueue,
     HoldCaller,
@@ -63,13 +65,22 @@ from voice.events import HandOff, HandOffEnded, KeyPressed, LegEnded, LegEvent
 
 log = logging.getLogger(__name__)
 
-_CALLBACK_KEY: Final = "1"
-
 
 class TransferRun:
     """Give one caller to a person; `run` it once."""
 
-    def __init__(self, call: CallInHand, handoff: HandOff, world: RunWorld) -> None:
+    def __init__(
+        self,
+        call: CallInHand,
+        handoff: HandOff,
+        world: RunWorld,
+        *,
+        on_joined: Callable[["TransferRun"], None] | None = None,
+    ) -> None:
+        """
+        Args:
+            on_joined: told once, when caller and target hear each other for the first time.
+        """
         self.call, self.handoff, self._world = call, handoff, world
         self.id, self._requested_at = uuid4(), datetime.now(UTC)
         self.machine = Transfer(world.options)
@@ -80,7 +91,8 @@ class TransferRun:
         self._target = TargetSide(self, self.stage, self._attempts, world)
         self._guest = GuestSide(self, self.stage, self._attempts, world)
         self._summary: tuple[str, ...] = ()
-        self._callback_offered = False
+        self._callback = CallbackChoice(self, self.stage, world)
+        self._on_joined = on_joined
         self._events: deque[TransferEvent] = deque()
         self._draining = False
         self._caller_left = "caller_hangup"  # or whatever their leg says when it ends
@@ -143,9 +155,7 @@ class TransferRun:
             self.stage.announce(self._world.announcements.standing(position, estimated_wait_s))
 
     def offer_callback(self) -> None:
-        if self.state is TransferState.QUEUED:
-            self._callback_offered = True
-            self.stage.announce(self._world.announcements.offer_callback)
+        self._callback.offer()
 
     # --- what guests of the target do ---
 
@@ -217,7 +227,7 @@ class TransferRun:
             case StopBrief():
                 self.stage.stop_brief()
             case JoinCaller():
-                self._target.join()
+                self._join()
             case SendRefer():
                 self._spawn(self._refer(command))
             case _:
@@ -234,18 +244,30 @@ class TransferRun:
             known_agent=self.call.story.colleague,
         )
 
+    def _join(self) -> None:
+        self._target.join()
+        if self._target.joined and (told := self._on_joined) is not None:
+            self._on_joined = None
+            told(self)
+
     # --- the caller ---
 
     def _caller_event(self, event: LegEvent) -> None:
         match event:
             case LegEnded(reason=reason):
                 self._caller_left = reason
-                self.tell(CallerGone(reason=reason))
+                self._caller_gone(reason)
             case KeyPressed(key=key):
-                if self._callback_offered and key == _CALLBACK_KEY and not self._target.joined:
-                    self.tell(CallerChose(recovery=Recovery.CALLBACK))
+                self._callback.key_pressed(key)
             case _:
                 assert_never(event)
+
+    def _caller_gone(self, reason: str) -> None:
+        if not self._target.joined and self._callback.caller_left():
+            return
+        if reason == NOT_REACHED:  # whoever called them back has nothing to wrap up
+            self._target.release(reason)
+        self.tell(CallerGone(reason=reason))
 
     def _replaced(self, uri: str) -> None:
         """Their phone system gave the call to another phone (RFC 3891); whoever it is stays."""
@@ -290,6 +312,8 @@ class TransferRun:
             case KeysSent(keys=keys):
                 if (why := self.send_keys(keys)) is not None:
                     self.refuse(event, why)
+            case CallReturned() if not self.call.has_dialog:
+                self.refuse(event, "frontdesk made this call for you, and cannot go on with it")
             case ColleagueInvited(target=target) if not self._target.joined:
                 self.refuse(event, f"{target} cannot be asked in before you have the caller")
             case ColleagueInvited():

@@ -19,6 +19,20 @@ from voice.events import HandOff
 from voice.ports import AudioLeg
 
 
+class CallbackDesk(Protocol):
+    """Promises callbacks: server.handoff.callbacks.Callbacks."""
+
+    def can_call(self, call: CallInHand) -> bool:
+        """Whether this caller could be called back."""
+        ...
+
+    def promise(self, call: CallInHand, handoff: HandOff, context: HandOffContext) -> None:
+        """Keep the place of a caller who waits."""
+        ...
+
+    def tick(self) -> None: ...
+
+
 class Refers(Protocol):
     """Sends REFERs on legs that can; SIP ones."""
 
@@ -34,6 +48,7 @@ class RunWorld:
     lines: AgentLines
     queue: WaitingRoom
     stage: StageWorld
+    callbacks: CallbackDesk
     refer: Refers
     attempts: Callable[[UUID], Attempts]
     context: Callable[[CallInHand, HandOff, UUID, datetime], HandOffContext]

@@ -102,9 +102,13 @@ class Stage:
             loop = Loop(self._world.music)
             self._music = self.room.play(CALLER, loop, layer=Layer.MUSIC)
 
-    def announce(self, text: str) -> None:
-        """Tell the caller, over the music."""
-        self._announced.append(self._speak(CALLER, text))
+    def announce(self, text: str, on_ended: Callable[[], None] | None = None) -> None:
+        """Tell the caller, over the music; `on_ended`: unless they are joined before its end."""
+        self._announced.append(self._speak(CALLER, text, on_ended))
+
+    def tell_agent(self, text: str) -> None:
+        """Tell the agent who has the caller, and nobody else."""
+        self._speak(AGENT, text)
 
     # --- an agent or a guest alone ---
 
@@ -139,7 +143,7 @@ class Stage:
             announcement.stop()
         self._announced.clear()
         self.stop_brief()
-        self.room.hold(CALLER, False)  # by an agent before, who was lost or gave them on
+        self.room.hold(CALLER, False)  # an agent before them may have left in the middle of one
         self.room.bridge(CALLER, AGENT)
         for name in (CALLER, AGENT):
             self._overhear(name, name)

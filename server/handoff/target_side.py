@@ -55,6 +55,7 @@ class TargetSide:
 
     def ring(self, target: str) -> None:
         self.name, self._rung, self.joined, self._held_s = target, True, False, 0.0
+        self._held_since_s = None
         self._attempts.rang(target)
         self._world.queue.rung(target, self._run.call.call_id)
         try:
@@ -72,6 +73,7 @@ class TargetSide:
             self._run.tell(TargetGone(reason="network_error"))
             return
         self._stage.join()
+        self._hold_over()
         self.joined, self._rung = True, False
         self._attempts.accepted()
         self._world.queue.answered(self.name, self._run.call.call_id)
@@ -161,12 +163,15 @@ class TargetSide:
         if not self.joined:
             return
         self._stage.hold_in_talk(held=held)
-        now_s = self._world.clock()
         if held:
-            self._held_since_s = now_s
+            self._held_since_s = self._world.clock()
             self._stage.announce(self._world.announcements.on_hold)
-        elif self._held_since_s is not None:
-            self._held_s += now_s - self._held_since_s
+        else:
+            self._hold_over()
+
+    def _hold_over(self) -> None:
+        if self._held_since_s is not None:
+            self._held_s += self._world.clock() - self._held_since_s
             self._held_since_s = None
 
 

@@ -19,6 +19,7 @@ from telephony.queue_events import (
     AgentSignedOut,
     AgentState,
     AnnouncePosition,
+    CallbackChosen,
     CallerJoined,
     CallerLeft,
     GiveUp,
@@ -27,6 +28,7 @@ from telephony.queue_events import (
     OfferCallback,
     OfferDeclined,
     OfferMissed,
+    Place,
     QueueCommand,
     QueueEvent,
     ShowAgentState,
@@ -81,6 +83,8 @@ class WaitingRoom:
         self.queue, self._directory, self._wall = queue, directory, wall
         self._presence_log = presence_log
         self._runs: dict[str, Waiting] = {}
+        self._kept: set[str] = set()  # callers who hung up and keep their place
+        self._stands_for: dict[UUID, str] = {}  # calls to them, by the name the queue has for them
         directory.on_presence = self._presence_changed
 
     def tick(self) -> None:
@@ -107,10 +111,11 @@ class WaitingRoom:
             language: BCP 47 tag; None: any agent's.
             known_agent: who had them before, and is waited for a little.
         """
-        self._runs[str(call_id)] = run
+        caller = self._runs_as(call_id)
+        self._runs[caller] = run
         self._tell(
             CallerJoined(
-                caller=str(call_id),
+                caller=caller,
                 skill=handoff.skill,
                 language=language,
                 sticky_agent=known_agent,
@@ -120,29 +125,78 @@ class WaitingRoom:
         )
 
     def leave(self, call_id: UUID, reason: str) -> None:
-        """The caller waits no longer; idempotent."""
-        self._tell(CallerLeft(caller=str(call_id), reason=reason))
+        """The caller waits no longer; idempotent. Who keeps their place waits on."""
+        caller = self._runs_as(call_id)
+        if caller not in self._kept:
+            self._tell(CallerLeft(caller=caller, reason=reason))
 
     def over(self, call_id: UUID) -> None:
         """The hand-off is over: nothing more is told to its run."""
         self.leave(call_id, "caller_hangup")
-        self._runs.pop(str(call_id), None)
+        caller = self._runs_as(call_id)
+        self._stands_for.pop(call_id, None)
+        if caller not in self._kept:
+            self._runs.pop(caller, None)
 
     def rung(self, agent: str, call_id: UUID) -> None:
         """An agent is rung for this call; the queue knows already if it picked them."""
-        self._tell(AgentEngaged(agent=agent, caller=str(call_id)))
+        self._tell(AgentEngaged(agent=agent, caller=self._runs_as(call_id)))
 
     def answered(self, agent: str, call_id: UUID) -> None:
         """They have the caller now."""
-        self._tell(OfferAccepted(agent=agent, caller=str(call_id)))
+        self._tell(OfferAccepted(agent=agent, caller=self._runs_as(call_id)))
 
     def turned_away(self, agent: str, call_id: UUID, *, declined: bool) -> None:
         """They do not get the caller: they declined, or were not there."""
         ended = OfferDeclined if declined else OfferMissed
-        self._tell(ended(agent=agent, caller=str(call_id)))
+        self._tell(ended(agent=agent, caller=self._runs_as(call_id)))
 
     def talk_ended(self, agent: str, *, held_s: float) -> None:
         self._tell(TalkEnded(agent=agent, held_s=held_s))
+
+    # --- callers who are to be called back --------------------------------------------------------
+
+    def place(self, call_id: UUID) -> Place | None:
+        """To be kept; None: this caller does not wait."""
+        return self.queue.place(str(call_id))
+
+    def position(self, call_id: UUID) -> int:
+        """In line: 1 is next, also for who is being offered to somebody."""
+        callers = self.queue.callers(self._wall())
+        here = next((each for each in callers if each.caller == str(call_id)), None)
+        return here.position or 1 if here else 1
+
+    def keep_place(self, call_id: UUID, waiting: Waiting) -> None:
+        """The caller hangs up; `waiting` is told from now on what their run was told."""
+        self._kept.add(str(call_id))
+        self._runs[str(call_id)] = waiting
+        self._tell(CallbackChosen(caller=str(call_id)))
+
+    def wait_again(self, waiting: Waiting, call_id: UUID, skill: str | None, place: Place) -> None:
+        """Take a place in line that was kept, for who is not on the line."""
+        caller = str(call_id)
+        self._runs[caller] = waiting
+        self._kept.add(caller)
+        self._tell(CallerJoined(caller=caller, skill=skill, place=place))
+        self._tell(CallbackChosen(caller=caller))
+
+    def give_place_back(self, call_id: UUID) -> None:
+        """The place is not needed any more, or not now; idempotent."""
+        caller = str(call_id)
+        self._kept.discard(caller)
+        self._runs.pop(caller, None)
+        self._tell(CallerLeft(caller=caller, reason="called_back"))
+
+    def called_back_by(self, call_id: UUID, promised_in: UUID) -> None:
+        """A call of ours to somebody who keeps their place: the queue knows them by the old one."""
+        self._stands_for[call_id] = str(promised_in)
+
+    def is_staffed(self, skill: str | None) -> bool:
+        """Whether anybody who could take such a caller is signed in."""
+        return any(skill is None or skill in each.skills for each in self.queue.agents())
+
+    def _runs_as(self, call_id: UUID) -> str:
+        return self._stands_for.get(call_id, str(call_id))
 
     # --- the queue --------------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -14,6 +15,8 @@ from dialog.session import Dialog
 from server.desk.presence import AgentDirectory, AgentProfile, Reach
 from server.handoff.announcements import Announcements
 from server.handoff.attempts import Attempts
+from server.handoff.callbacks import Callbacks, Promise, Result
+from server.handoff.calling_back import CallingBack, CallingWorld
 from server.handoff.context import HandOffContext
 from server.handoff.coordinator import HandOffs
 from server.handoff.gather import gather
@@ -24,7 +27,17 @@ from server.handoff.stage import StageWorld
 from server.handoff.story import CallStory
 from server.handoff.summary import TemplatedSummariser
 from server.handoff.waiting_room import WaitingRoom
-from server.records.desk_facts import HandOffProgress, HandOffRequest
+from server.live_calls import LiveCalls
+from server.records.calls import CallStart
+from server.records.desk_facts import (
+    CallbackPromise,
+    CallbackRecord,
+    DeskDetail,
+    HandOffProgress,
+    HandOffRecord,
+    HandOffRequest,
+)
+from telephony.leg import LegRefusedError
 from telephony.queue import CallQueue
 from telephony.rtp import KeyNotSentError
 from telephony.transfer import TransferOptions
@@ -81,6 +94,45 @@ class CallerLeg(ToneLeg):
     async def answer(self) -> None: ...
 
     async def reject(self, status: int, *, retry_after_s: int | None = None) -> None: ...
+
+
+class Callee(ToneLeg):
+    """Somebody we call, who answers when the test says so."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(tone(TONES_HZ["caller"]))
+        self.target = target
+        self.on_ringing: Callable[[], None] = lambda: None
+        self._answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def answered(self) -> None:
+        await self._answer
+
+    def picks_up(self) -> None:
+        self._answer.set_result(None)
+
+    def is_busy(self) -> None:
+        self._answer.set_exception(LegRefusedError(486, "Busy Here"))
+
+
+class KeptCalls:
+    """The records of calls of ours."""
+
+    def __init__(self) -> None:
+        self.started: list[CallStart] = []
+        self.answered: list[UUID] = []
+        self.ended: list[str] = []
+
+    def call_started(self, call: CallStart) -> None:
+        self.started.append(call)
+
+    def call_answered(self, call_id: UUID, at: datetime) -> None:
+        self.answered.append(call_id)
+
+    def call_ended(
+        self, call_id: UUID, at: datetime, *, reason: str, recording_path: str | None = None
+    ) -> None:
+        self.ended.append(reason)
 
 
 class QuietEar:
@@ -145,6 +197,8 @@ class KeptHandOffs:
         self.progress = HandOffProgress()
         self.outcomes: list[str] = []
         self.presence: list[tuple[str, str]] = []
+        self.promises: dict[UUID, CallbackPromise] = {}
+        self.settled: list[str] = []
 
     def handoff_requested(self, request: HandOffRequest) -> None:
         self.requests.append(request)
@@ -158,6 +212,35 @@ class KeptHandOffs:
         self.progress = progress
         self.outcomes.append(outcome)
 
+    def callback_promised(self, promise: CallbackPromise) -> None:
+        self.promises[promise.id] = promise
+
+    def callback_settled(self, callback_id: UUID, at: datetime, outcome: str) -> None:
+        del self.promises[callback_id]
+        self.settled.append(outcome)
+
+    async def open_callbacks(self) -> list[CallbackRecord]:
+        return [
+            CallbackRecord(**asdict(each), settled_at=None, outcome=None)
+            for each in self.promises.values()
+        ]
+
+    async def of_call(self, call_id: UUID) -> DeskDetail:
+        found = [
+            HandOffRecord(
+                **{name: getattr(each, name) for name in HandOffRequest.__dataclass_fields__},
+                agent=None,
+                rang_at=None,
+                accepted_at=None,
+                ended_at=None,
+                outcome=None,
+                attempts=(),
+            )
+            for each in self.requests
+            if each.call_id == call_id
+        ]
+        return DeskDetail(handoffs=found, notes=(), dispositions=(), overheard=())
+
     def presence_changed(self, agent: str, at: datetime, state: str, reason: str = "") -> None:
         self.presence.append((agent, state))
 
@@ -168,10 +251,11 @@ class HandOffWorld:
 
     options: TransferOptions = field(default_factory=TransferOptions)
     queue: CallQueue = field(default_factory=CallQueue)
+    records: KeptHandOffs = field(default_factory=KeptHandOffs)
 
     def __post_init__(self) -> None:
         self.now_s, self.wall_s = 100.0, 1_800_000_000.0
-        self.tts, self.records, self.recorder = BriefTts(), KeptHandOffs(), FakeRecorder()
+        self.tts, self.recorder = BriefTts(), FakeRecorder()
         self.directory = AgentDirectory(lambda: self.now_s)
         self.phones: set[str] = set()  # extensions that are registered
         self.waiting_room = WaitingRoom(
@@ -186,10 +270,34 @@ class HandOffWorld:
         self.referred: list[str] = []
         self.refer_answers: list[ReferProgressed] = []
         self.plane, self.caller = MediaPlane(NoDetectors()), CallerLeg(tone(TONES_HZ["caller"]))
+        self.calls, self.callees = KeptCalls(), list[Callee]()
+        self.callbacks = self._callbacks()
         self.handoffs = HandOffs(self._world())
         self.outcome: asyncio.Task[HandOffOutcome] | None = None
         self.dialog = Dialog(FLOW, _NoIntents(), str(CALL_ID), facts={"caller": "+15550100"})
         self.story = CallStory(journal=FakeJournal(), actions=FakeActions())
+
+    def _callbacks(self) -> Callbacks:
+        async def call_back(promise: Promise, context: HandOffContext, agent: str) -> Result:
+            calling = CallingWorld(
+                handoffs=self.handoffs,
+                queue=self.waiting_room,
+                plane=self.plane,
+                live=LiveCalls(),
+                records=self.calls,
+                recordings=None,
+                writer=ThreadPoolExecutor(1),
+                dial=self._dial,
+                clock=lambda: self.now_s,
+                announcements=Announcements(),
+            )
+            return await CallingBack(calling)(promise, context, agent)
+
+        return Callbacks(self.records, self.waiting_room, call_back, clock=lambda: self.now_s)
+
+    async def _dial(self, target: str) -> Callee:
+        self.callees.append(Callee(target))
+        return self.callees[-1]
 
     def _world(self) -> RunWorld:
         return RunWorld(
@@ -201,6 +309,7 @@ class HandOffWorld:
                 overhear=self._ear,
                 tracks=lambda call: None,
             ),
+            callbacks=self.callbacks,
             refer=self._refer,
             attempts=lambda handoff_id: Attempts(handoff_id, self.records),
             context=gathered,
@@ -273,6 +382,7 @@ class HandOffWorld:
             self.plane.tick(self.now_s)
             if tick % 10 == 0:
                 self.waiting_room.tick()
+                self.callbacks.tick()
                 for run in self.handoffs:
                     run.tick()
             for _ in range(3):

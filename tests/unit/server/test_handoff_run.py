@@ -25,7 +25,7 @@ from telephony.transfer_events import (
 from tests.fakes.handoff_contexts import CALL_ID
 from tests.fakes.handoff_world import FakeLine, HandOffWorld, ever_heard, hears
 from tests.fakes.rooms import ToneLeg, tone
-from voice.events import HandOff, HandOffEnded, KeyPressed, LegEnded
+from voice.events import HandOff, HandOffEnded, LegEnded
 
 
 @pytest.fixture
@@ -168,21 +168,6 @@ async def test_caller_is_taken_back_when_nobody_is_signed_in():
     await world.hands_off()
     await world.passes(3.0)
     assert await world.ended() == TakenBack(ended=HandOffEnded(reason="nobody_signed_in"))
-
-
-async def test_caller_may_choose_to_be_called_back():
-    options = QueueOptions(callback_after_s=1.0, nobody_s=60.0)
-    world = HandOffWorld(queue=CallQueue({MAIN_QUEUE: options}))
-    world.is_staffed()
-    await world.hands_off()
-    world.caller.on_event(KeyPressed(key="1"))
-    await world.passes(0.1)
-    assert world.handoffs.get(CALL_ID) is not None  # not before it was offered
-    await world.passes(2.0)
-    world.caller.on_event(KeyPressed(key="1"))
-    outcome = await world.ended()
-    assert isinstance(outcome, TakenBack)
-    assert outcome.ended.recovery == "callback"
 
 
 async def test_agent_on_a_phone_is_rung_only_while_it_is_registered(world: HandOffWorld):
