@@ -37,11 +37,52 @@ class EndpointRules:
         }
     )
 
-    def silence_for(self, expects: Expectation, readiness: Readiness | None) -> float:
-        """How much quiet ends an answer of this readiness; None: it is not known yet."""
+    blind_s: Mapping[Expects, float] = field(
+        default_factory=lambda: {
+            Expects.YES_NO: 0.30,
+            Expects.FREE: 0.60,
+            Expects.DIGITS: 0.90,
+            Expects.POSTCODE: 0.90,
+            Expects.ADDRESS: 1.00,
+            Expects.NOTHING: 0.50,
+        }
+    )
+    finished_s: float = 0.30
+    finished: float = (
+        0.8  # how likely the turn model must find the end, to wait no longer than that
+    )
+    unfinished: float = 0.2  # at most so likely: what the caller said is taken for incomplete
+
+    def silence_for(
+        self,
+        expects: Expectation,
+        readiness: Readiness | None,
+        *,
+        finished: float | None = None,
+        blind: bool = False,
+    ) -> float:
+        """How much quiet ends an answer.
+
+        Args:
+            readiness: how complete its words are; None: they are not known yet.
+            finished: how likely the turn is over by its sound; None: not asked, or not known.
+            blind: nobody is finding out what the words are, so a number may be half said.
+        """
+        by_words = self._by_words(expects, readiness, blind=blind)
+        if finished is None or readiness is not Readiness.OPEN:
+            return by_words
+        if finished >= self.finished:
+            return min(by_words, self.finished_s)
+        if finished <= self.unfinished:
+            return max(by_words, self.incomplete_s[expects.kind])
+        return by_words
+
+    def _by_words(self, expects: Expectation, readiness: Readiness | None, *, blind: bool) -> float:
         match readiness:
             case Readiness.COMPLETE:
                 return self.complete_s
+            case None if blind:
+                return self.blind_s[expects.kind]
             case Readiness.OPEN | None:
                 return self.open_s[expects.kind]
             case Readiness.INCOMPLETE:

@@ -75,6 +75,21 @@ class TextToSpeech(Protocol):
         ...
 
 
+class TurnModel(Protocol):
+    """Has the speaker finished, judged by how they sound."""
+
+    async def finished(self, pcm: Pcm) -> float:
+        """The probability, in [0, 1], that the turn is over where `pcm` ends.
+
+        Args:
+            pcm: the turn so far with the quiet after it, int16 mono 8 kHz, shape (n,).
+
+        Raises:
+            SpeechError: the model failed; the turn ends as it would without one.
+        """
+        ...
+
+
 class VoiceActivity(Protocol):
     """One call's voice activity detector: keeps state from frame to frame."""
 

@@ -7,7 +7,7 @@ happens in the conversation's worker task, fed through a bounded queue.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -27,6 +27,7 @@ from voice.conversation import (
 from voice.ears import Ears
 from voice.endpointing import EndpointRules
 from voice.events import Expects, HandOff, KeyPressed, LegEnded, LegEvent, Readiness
+from voice.foresight import Foresight
 from voice.frames import FRAME_S, Pcm
 from voice.keypad import Keypad
 from voice.mouth import Mouth
@@ -39,6 +40,7 @@ from voice.ports import (
     Recorder,
     SpeechToText,
     TextToSpeech,
+    TurnModel,
     VoiceActivity,
 )
 from voice.turn import Floor, TurnMachine, TurnTiming
@@ -90,6 +92,8 @@ class SessionOptions:
     finish_s: float = 15.0  # after the caller is gone: time for a running action to be recorded
     may_guess: Callable[[], bool] = lambda: True
     """Asked each time: may the answer be prepared before the caller is sure to be done?"""
+    second_opinion: Callable[[], bool] = lambda: True
+    """Asked each time: may the turn model be asked, where there is one?"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +107,7 @@ class SessionPorts:
     actions: Actions
     journal: Journal
     recorder: Recorder
+    turn_model: TurnModel | None = None
 
 
 class CallSession:
@@ -134,8 +139,7 @@ class CallSession:
             level_dbfs=self._options.comfort_dbfs, start_frame=round(clock() / FRAME_S)
         )
         self._inbox: asyncio.Queue[CallerTurn | None] = asyncio.Queue(_QUEUED_TURNS)
-        self._anticipation: asyncio.Task[Anticipation] | None = None
-        self._readiness: Readiness | None = None  # of what the caller has said so far
+        self._foresight = Foresight(self._prepare, ports.turn_model, self._overheard)
         self._ended = asyncio.Event()
         self._end_reason = ""
         self._opened_at_s = clock()
@@ -162,7 +166,7 @@ class CallSession:
         async with asyncio.TaskGroup() as group:
             worker = group.create_task(self._converse())
             await self._ended.wait()
-            self._reconsider()
+            self._foresight.forget()
             if self._inbox.full():
                 self._inbox.get_nowait()
             self._inbox.put_nowait(None)
@@ -242,7 +246,10 @@ class CallSession:
         expects = self._ports.dialog.expects
         self._machine.barge_in = self._mouth.barge_in.by_speech
         self._machine.endpoint_silence_s = self._options.endpoint.silence_for(
-            expects, self._readiness
+            expects,
+            self._foresight.readiness,
+            finished=self._foresight.finished,
+            blind=not self._foresight.looking,
         )
         for command in self._machine.receive(event, self._clock() if now_s is None else now_s):
             self._carry_out(command)
@@ -268,23 +275,22 @@ class CallSession:
     def _hear(self, command: UtteranceCommand) -> None:
         match command:
             case BeginUtterance():
-                self._reconsider()
+                self._foresight.forget()
                 self._utterance.begin()
             case Anticipate():
                 self._anticipate()
             case Reconsider():
-                self._reconsider()
+                self._foresight.forget()
             case EndUtterance():
                 self._end_utterance(command)
             case DiscardUtterance():
-                self._reconsider()
+                self._foresight.forget()
                 self._utterance.discard()
             case _:
                 assert_never(command)
 
     def _end_utterance(self, command: EndUtterance) -> None:
-        prepared, self._anticipation = self._anticipation, None
-        self._reconsider()
+        prepared = self._foresight.take()
         quiet_s = self._utterance.quiet_s()
         self._post(
             Utterance(
@@ -302,20 +308,19 @@ class CallSession:
         if self._machine.owed:
             return  # the dialog is at an earlier turn, and would judge by the wrong question
         # What is said over us is judged at any price: until then the reply hangs in the air.
-        over_us = self._machine.paused or self._machine.state is Floor.OVERLAP
-        if not over_us and not self._options.may_guess():
-            return
-        self._reconsider()
-        task = asyncio.create_task(self._conversation.anticipate(self._utterance.so_far()))
-        task.add_done_callback(self._anticipated)
-        self._anticipation = task
+        over_us = self._machine.paused or self._machine.state in _WE_SPEAK
+        if over_us or self._options.may_guess():
+            self._foresight.look(
+                self._utterance.so_far(),
+                self._ports.dialog.expects.kind,
+                second_opinion=not over_us and self._options.second_opinion(),
+            )
 
-    def _anticipated(self, task: asyncio.Task[Anticipation]) -> None:
-        if task.cancelled() or task.exception() is not None:
-            return  # the turn itself will recognise, and report what is wrong
-        if task is self._anticipation:
-            self._readiness = task.result().readiness
-            self._tell(OverheardJudged(words=self._is_to_us(task.result())))
+    def _prepare(self, pcm: Pcm) -> Awaitable[Anticipation]:
+        return self._conversation.anticipate(pcm)
+
+    def _overheard(self, so_far: Anticipation) -> None:
+        self._tell(OverheardJudged(words=self._is_to_us(so_far)))
 
     def _is_to_us(self, so_far: Anticipation) -> bool:
         """Does the caller want our attention, or do they only listen, cough, or live?"""
@@ -327,12 +332,6 @@ class CallSession:
         return not is_backchannel(
             heard.text, heard.confidence, self._machine.voiced_s, over_question=asked_yes_no
         )
-
-    def _reconsider(self) -> None:
-        self._readiness = None
-        if self._anticipation is not None:
-            self._anticipation.cancel()
-            self._anticipation = None
 
     # --- replies ---
 

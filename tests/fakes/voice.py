@@ -78,6 +78,20 @@ class FakeStt:
         return Transcription(hypotheses=hypotheses, confidence=0.9)
 
 
+class FakeTurnModel:
+    """Gives the scripted probability; keeps what it was asked. None is an engine failure."""
+
+    def __init__(self, finished: float | None) -> None:
+        self.probability = finished
+        self.heard: list[Pcm] = []
+
+    async def finished(self, pcm: Pcm) -> float:
+        self.heard.append(pcm)
+        if self.probability is None:
+            raise SpeechError("scripted failure")
+        return self.probability
+
+
 class FakeTts:
     """Every word takes 200 ms and sounds like a constant."""
 

@@ -112,3 +112,20 @@ def test_somebody_behind_the_caller_begins_no_interruption():
 
 def test_caller_who_trails_off_over_us_is_heard_to_the_end():
     assert changes_over_us(CLOSE, CLOSE, *[BEHIND] * 20)[2:] == [None] * 20
+
+
+def test_turn_model_decides_where_the_words_cannot_and_nowhere_else():
+    rules = EndpointRules()
+    free = Expectation(kind=Expects.FREE)
+    by_words = rules.silence_for(free, Readiness.OPEN)
+    assert rules.silence_for(free, Readiness.OPEN, finished=0.9) < by_words
+    assert rules.silence_for(free, Readiness.OPEN, finished=0.5) == by_words
+    assert rules.silence_for(free, Readiness.OPEN, finished=0.1) > by_words
+    for told in (Readiness.COMPLETE, Readiness.INCOMPLETE):
+        assert rules.silence_for(free, told, finished=0.9) == rules.silence_for(free, told)
+        assert rules.silence_for(free, told, finished=0.1) == rules.silence_for(free, told)
+
+
+def test_number_of_which_nobody_knows_the_words_gets_the_time_of_half_a_number():
+    rules, digits = EndpointRules(), Expectation(kind=Expects.DIGITS)
+    assert rules.silence_for(digits, None, blind=True) > rules.silence_for(digits, None)

@@ -17,6 +17,7 @@ from tests.fakes.voice import (
     FakeRecorder,
     FakeStt,
     FakeTts,
+    FakeTurnModel,
 )
 from voice.conversation import ConversationOptions, Return
 from voice.events import (
@@ -40,6 +41,7 @@ from voice.events import (
     Speak,
 )
 from voice.frames import FRAME_S, Pcm, silence
+from voice.ports import TurnModel
 from voice.session import HANDED_OFF, CallSession, SessionOptions, SessionPorts
 
 
@@ -52,6 +54,7 @@ class Rig:
         *texts: str | None,
         released: bool = True,
         resume: Return | None = None,
+        turn_model: TurnModel | None = None,
     ) -> None:
         self.leg, self.stt, self.tts = FakeLeg(), FakeStt(*texts), FakeTts()
         self.dialog, self.journal = FakeDialog(script), FakeJournal()
@@ -59,6 +62,7 @@ class Rig:
         self.now_s = 50.0
         self.reason = ""
         self.may_guess = True
+        self.may_ask_twice = True
         self.session = CallSession(
             self.leg,
             SessionPorts(
@@ -69,6 +73,7 @@ class Rig:
                 actions=self.actions,
                 journal=self.journal,
                 recorder=self.recorder,
+                turn_model=turn_model,
             ),
             clock=lambda: self.now_s,
             options=SessionOptions(
@@ -76,6 +81,7 @@ class Rig:
                 comfort_dbfs=-200.0,  # silence is silence, so that speech can be counted
                 linger_s=0.0,
                 may_guess=lambda: self.may_guess,
+                second_opinion=lambda: self.may_ask_twice,
             ),
             resume=resume,
         )
@@ -108,8 +114,9 @@ async def call(
     *texts: str | None,
     released: bool = True,
     resume: Return | None = None,
+    turn_model: TurnModel | None = None,
 ) -> AsyncGenerator[Rig, None]:
-    rig = Rig(script, *texts, released=released, resume=resume)
+    rig = Rig(script, *texts, released=released, resume=resume, turn_model=turn_model)
     running = asyncio.ensure_future(rig.session.run())
     await rig.settle()
     try:
@@ -323,6 +330,46 @@ async def test_complete_answer_ends_the_turn_sooner_than_one_that_may_go_on():
     assert delays_s[0] <= 0.2
     assert delays_s == sorted(delays_s)
     assert len(set(delays_s)) == 3
+
+
+async def quiet_waited_s(
+    finished: float | None,
+    *,
+    kind: Expects = Expects.FREE,
+    readiness: Readiness = Readiness.OPEN,
+    asked: bool = True,
+) -> tuple[float, int]:
+    """How long the caller was waited for, and how often the turn model was asked."""
+    model = FakeTurnModel(finished)
+    async with call([GREETING, [Speak(text="fine")]], "well", turn_model=model) as rig:
+        rig.may_ask_twice = asked
+        rig.dialog.expects, rig.dialog.readiness = Expectation(kind=kind), readiness
+        await rig.passes(1.5)
+        await rig.passes(1.0, voice=True)
+        quiet_from_s = rig.now_s
+        while len(rig.dialog.told) < 2:
+            await rig.passes(FRAME_S)
+        return rig.now_s - quiet_from_s, len(model.heard)
+
+
+async def test_turn_model_shortens_and_lengthens_the_wait_for_more_of_an_open_answer():
+    sure, _ = await quiet_waited_s(0.95)
+    undecided, _ = await quiet_waited_s(0.5)
+    unfinished, _ = await quiet_waited_s(0.05)
+    assert sure < undecided < unfinished
+
+
+async def test_turn_model_that_fails_delays_nobody():
+    assert (await quiet_waited_s(None))[0] == (await quiet_waited_s(0.5))[0]
+
+
+async def test_turn_model_is_asked_only_where_words_cannot_tell_and_time_allows():
+    assert (await quiet_waited_s(0.5))[1] == 1
+    assert (await quiet_waited_s(0.5, kind=Expects.ADDRESS))[1] == 1
+    assert (await quiet_waited_s(0.5, kind=Expects.DIGITS))[1] == 0
+    assert (await quiet_waited_s(0.5, kind=Expects.YES_NO))[1] == 0
+    assert (await quiet_waited_s(0.5, readiness=Readiness.COMPLETE))[1] == 0
+    assert (await quiet_waited_s(0.5, asked=False))[1] == 0
 
 
 async def test_cough_over_the_prompt_lets_it_go_on_from_the_word_it_was_paused_in():
