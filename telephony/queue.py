@@ -27,6 +27,7 @@ from datetime import UTC, datetime
 from typing import ClassVar, Final, TypeAlias
 
 from telephony.queue_agents import Agent, AgentPool, Conversation
+from telephony.queue_announcements import announcements
 from telephony.queue_events import (
     MAIN_QUEUE,
     AgentAway,
@@ -36,7 +37,6 @@ from telephony.queue_events import (
     AgentSignedIn,
     AgentSignedOut,
     AgentState,
-    AnnouncePosition,
     CallbackChosen,
     CallerJoined,
     CallerLeft,
@@ -44,7 +44,6 @@ from telephony.queue_events import (
     GiveUpReason,
     Offer,
     OfferAccepted,
-    OfferCallback,
     OfferDeclined,
     OfferMissed,
     Place,
@@ -376,33 +375,7 @@ class CallQueue:
         return min(options.overflow_after_s, options.max_wait_s)
 
     def _announce(self, now_s: float) -> list[QueueCommand]:
-        """Whatever callers are due to hear, each of it to all at once."""
-        line = self._in_line()
-        listening = [caller for caller in line if not caller.absent]
-        due = [caller for caller in listening if now_s >= caller.next_announcement_s]
-        standing = self._standings(line) if due else {}
-        said: list[QueueCommand] = []
-        for caller in due:
-            caller.next_announcement_s = now_s + self._options(caller.queue).announce_every_s
-            stands = standing[caller.id]
-            said.append(
-                AnnouncePosition(
-                    caller=caller.id,
-                    position=stands.position,
-                    estimated_wait_s=stands.estimated_wait_s,
-                )
-            )
-        return [*said, *self._offer_callbacks(listening, now_s)]
-
-    def _offer_callbacks(self, listening: list[Caller], now_s: float) -> list[QueueCommand]:
-        said: list[QueueCommand] = []
-        for caller in listening:
-            after_s = self._options(caller.queue).callback_after_s
-            due = after_s is not None and now_s - caller.entered_s >= after_s
-            if due and not caller.callback_offered:
-                caller.callback_offered = True
-                said.append(OfferCallback(caller=caller.id))
-        return said
+        return announcements(self._in_line(), self.queues, self._standings, now_s)
 
     def _standings(self, line: list[Caller]) -> dict[str, Standing]:
         return standings(line, self._pool, self._handling_time_s)

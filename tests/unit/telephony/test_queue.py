@@ -1,11 +1,7 @@
 """The rules of the queue, one test each."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, time
-
 import pytest
 
-from telephony.opening_hours import Hours, OpeningHours, Weekday
 from telephony.queue import CallQueue, UnknownQueueError
 from telephony.queue_events import (
     AgentAway,
@@ -14,78 +10,19 @@ from telephony.queue_events import (
     AgentSignedIn,
     AgentSignedOut,
     AgentState,
-    AnnouncePosition,
-    CallbackChosen,
     CallerJoined,
     CallerLeft,
     GiveUp,
     GiveUpReason,
     Offer,
     OfferAccepted,
-    OfferCallback,
     OfferDeclined,
     OfferMissed,
-    QueueCommand,
-    QueueEvent,
-    ShowAgentState,
     TalkEnded,
 )
 from telephony.queue_line import QueueOptions
-from telephony.queue_statistics import Counters
-from telephony.transfer_events import Recovery, TimePassed
-
-NOON_S = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()  # a Monday
-OFFICE = OpeningHours(weekly={Weekday.MONDAY: (Hours(opens=time(9), closes=time(17)),)}, zone="UTC")
-
-
-class House:
-    """The queues and the time. What agents are shown is left out: that is the agents' own test."""
-
-    def __init__(self, queues: QueueOptions | dict[str, QueueOptions] | None = None) -> None:
-        options = {"main": queues} if isinstance(queues, QueueOptions) else queues
-        self.queue = CallQueue(options)
-        self.now_s = NOON_S
-
-    def then(self, event: QueueEvent, *, after_s: float = 0.0) -> list[QueueCommand]:
-        self.now_s += after_s
-        commands = self.queue.receive(event, self.now_s)
-        return [command for command in commands if not isinstance(command, ShowAgentState)]
-
-    def wait(self, seconds: float) -> list[QueueCommand]:
-        return self.then(TimePassed(), after_s=seconds)
-
-    def agent(self, name: str, *languages: str, **skills: int) -> list[QueueCommand]:
-        """Signs in, and is ready a second later than the one before."""
-        signed_in = AgentSignedIn(agent=name, skills=skills, languages=frozenset(languages))
-        assert self.then(signed_in, after_s=1.0) == []
-        return self.then(AgentReady(agent=name))
-
-    def busy(self, name: str, **skills: int) -> "House":
-        """An agent in a call of their own."""
-        self.agent(name, **skills)
-        self.then(AgentEngaged(agent=name, caller=f"call of {name}"))
-        self.then(OfferAccepted(agent=name, caller=f"call of {name}"))
-        return self
-
-    def joins(self, *callers: str) -> list[QueueCommand]:
-        return [command for name in callers for command in self.then(CallerJoined(caller=name))]
-
-    def served(self, agent: str, caller: str) -> list[QueueCommand]:
-        """The offer is taken, the call is over and so are the notes: who is next?"""
-        assert self.then(OfferAccepted(agent=agent, caller=caller)) == []
-        assert self.then(TalkEnded(agent=agent), after_s=1.0) == []
-        return self.then(AgentReady(agent=agent))
-
-    def state(self, agent: str) -> AgentState:
-        return next(view.state for view in self.queue.agents() if view.agent == agent)
-
-    def total(self, *queues: str) -> Counters:
-        return self.queue.statistics.total(queues or ("main",))
-
-
-def offers(commands: Sequence[QueueCommand]) -> list[tuple[str, str]]:
-    return [(offer.caller, offer.agent) for offer in commands if isinstance(offer, Offer)]
-
+from telephony.transfer_events import Recovery
+from tests.fakes.queue_house import OFFICE, House, offers
 
 # --- who is rung ----------------------------------------------------------------------------------
 
@@ -375,149 +312,3 @@ def test_caller_for_a_queue_that_is_not_there_is_refused_and_nothing_changes():
     with pytest.raises(UnknownQueueError, match="there are: main"):
         house.then(CallerJoined(caller="x", queue="sales"))
     assert house.queue.callers(house.now_s) == []
-
-
-# --- what callers hear ----------------------------------------------------------------------------
-
-
-def test_position_and_wait_are_announced_at_intervals():
-    house = House(QueueOptions(announce_after_s=15.0, announce_every_s=45.0)).busy("ada")
-    house.busy("ben")
-    house.joins("x", "y")
-    assert house.wait(14.0) == []
-    assert house.wait(1.0) == [
-        AnnouncePosition(caller="x", position=1, estimated_wait_s=120.0),
-        AnnouncePosition(caller="y", position=2, estimated_wait_s=240.0),
-    ]
-    assert house.wait(44.0) == []
-    assert len(house.wait(1.0)) == 2
-
-
-def test_position_counts_only_those_who_need_the_same():
-    house = House().busy("ada", billing=1, orders=1)
-    house.then(CallerJoined(caller="x", skill="billing"))
-    house.then(CallerJoined(caller="y", skill="orders"))
-    assert [view.position for view in house.queue.callers(house.now_s)] == [1, 1]
-
-
-def test_no_wait_is_announced_when_nobody_is_at_work():
-    house = House().busy("ada")
-    house.joins("x")
-    house.then(AgentAway(agent="ada", reason="lunch"))
-    house.then(TalkEnded(agent="ada"))
-    house.wait(30.0)
-    [view] = house.queue.callers(house.now_s)
-    assert view.estimated_wait_s is None
-
-
-def test_estimated_wait_follows_how_long_calls_take():
-    house = House(QueueOptions(handling_time_s=240.0, wrap_up_s=0.0))
-    house.agent("ada")
-    house.joins("x")
-    house.then(OfferAccepted(agent="ada", caller="x"))
-    house.then(TalkEnded(agent="ada"), after_s=440.0)
-    house.joins("y", "z")
-    waiting = house.queue.callers(house.now_s)[-1]
-    assert waiting.caller == "z"
-    assert waiting.estimated_wait_s == pytest.approx(260.0)  # a tenth of the way to 440
-
-
-def test_callback_is_offered_once():
-    house = House(QueueOptions(callback_after_s=60.0, announce_after_s=1e6)).busy("ada")
-    house.joins("x")
-    assert house.wait(59.0) == []
-    assert house.wait(1.0) == [OfferCallback(caller="x")]
-    assert house.wait(600.0) == []
-
-
-# --- callbacks keep the place ---------------------------------------------------------------------
-
-
-def test_caller_who_chose_a_callback_is_offered_when_it_is_their_turn():
-    house = House(QueueOptions(max_wait_s=100.0)).busy("ada")
-    house.joins("x", "y")
-    assert house.then(CallbackChosen(caller="x")) == []
-    assert house.wait(90.0) == [AnnouncePosition(caller="y", position=2, estimated_wait_s=480.0)]
-    house.then(TalkEnded(agent="ada"))
-    assert house.then(AgentReady(agent="ada")) == [Offer(caller="x", agent="ada", callback=True)]
-    assert offers(house.served("ada", "x")) == [("y", "ada")]
-
-
-def test_callback_holds_no_line():
-    house = House(QueueOptions(max_length=1)).busy("ada")
-    house.joins("x")
-    house.then(CallbackChosen(caller="x"))
-    assert house.joins("y") == []
-
-
-def test_nobody_is_called_back_while_the_queue_is_closed():
-    house = House(QueueOptions(opening_hours=OFFICE, wrap_up_s=0.0)).busy("ada")
-    house.joins("x")
-    house.then(CallbackChosen(caller="x"))
-    assert house.then(TalkEnded(agent="ada"), after_s=6 * 3600.0) == []
-    assert house.wait(2 * 86_400.0) == []
-    assert house.wait(86_400.0) == [
-        GiveUp(caller="x", reason=GiveUpReason.WAITED_TOO_LONG, recovery=Recovery.DIALOG)
-    ]
-
-
-def test_callback_is_made_once_the_queue_opens_again():
-    week = {day: (Hours(opens=time(9), closes=time(17)),) for day in Weekday}
-    hours = OpeningHours(weekly=week, zone="UTC")
-    house = House(QueueOptions(opening_hours=hours, wrap_up_s=0.0)).busy("ada")
-    house.joins("x")
-    house.then(CallbackChosen(caller="x"))
-    assert house.then(TalkEnded(agent="ada"), after_s=6 * 3600.0) == []
-    assert house.wait(14 * 3600.0) == []
-    assert house.wait(3600.0) == [Offer(caller="x", agent="ada", callback=True)]
-
-
-def test_place_that_was_kept_is_taken_again_after_a_restart():
-    before = House().busy("ada")
-    before.joins("x")
-    place = before.queue.place("x")
-    assert place is not None
-    after = House().busy("ada")
-    after.now_s = before.now_s + 600.0
-    after.joins("y")
-    after.then(CallerJoined(caller="x", place=place))
-    after.then(TalkEnded(agent="ada"))
-    assert offers(after.then(AgentReady(agent="ada"))) == [("x", "ada")]
-
-
-def test_caller_who_talks_has_no_place():
-    house = House()
-    house.agent("ada")
-    house.joins("x")
-    house.then(OfferAccepted(agent="ada", caller="x"))
-    assert house.queue.place("x") is None
-    assert house.queue.place("nobody") is None
-
-
-# --- counters and clock ---------------------------------------------------------------------------
-
-
-def test_day_is_counted():
-    house = House(QueueOptions(wrap_up_s=10.0))
-    house.agent("ada")
-    house.joins("x", "y", "z", "w")
-    house.then(OfferAccepted(agent="ada", caller="x"), after_s=10.0)
-    house.then(CallerLeft(caller="y"), after_s=30.0)
-    house.then(CallbackChosen(caller="z"))
-    house.then(CallerLeft(caller="w", reason="voicemail"))
-    house.then(TalkEnded(agent="ada", held_s=20.0), after_s=70.0)
-    house.wait(10.0)
-    total = house.total()
-    assert (total.offered, total.answered, total.abandoned, total.redirected) == (4, 1, 1, 2)
-    assert total.average_speed_of_answer_s == 10.0
-    assert (total.talk_s, total.held_s, total.wrap_up_s) == (80.0, 20.0, 10.0)
-    assert total.longest_wait_s == 40.0
-
-
-def test_clock_that_is_set_back_stands_still():
-    house = House(QueueOptions(max_wait_s=100.0)).busy("ada")
-    house.joins("x")
-    house.then(TimePassed(), after_s=-5000.0)
-    house.now_s += 5000.0
-    assert house.wait(99.0) != []  # announcements
-    assert isinstance(house.wait(1.0)[-1], GiveUp)
