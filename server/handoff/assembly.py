@@ -133,7 +133,13 @@ def assemble(needs: Needs) -> People:
     async def call_back(promise: Promise, context: HandOffContext, agent: str) -> Result:
         return await calling_back(promise, context, agent)
 
-    callbacks = Callbacks(needs.records, waiting_room, call_back, clock=needs.clock)
+    callbacks = Callbacks(
+        needs.records,
+        waiting_room,
+        call_back,
+        clock=needs.clock,
+        options=config.callback_options(),
+    )
     world = RunWorld(
         lines=_Lines(desk, needs.dial),
         queue=waiting_room,

@@ -6,7 +6,8 @@ from typing import Final
 from uuid import UUID
 
 from server.desk.errors import RefusedError
-from server.desk.protocol import EarlierCall, TransferTarget
+from server.desk.http_messages import EarlierCall
+from server.desk.protocol import TransferTarget
 from server.live_calls import LiveCalls
 from server.records.desk import DeskRecords
 from server.records.desk_facts import Disposition, Note

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from server.handoff.callbacks import CallbackOptions
 from telephony.opening_hours import ALWAYS_OPEN, Hours, OpeningHours, Weekday
 from telephony.queue_line import QueueOptions
 from telephony.transfer import TransferOptions
@@ -88,6 +89,8 @@ class HandOffConfig(_Section):
     max_wait_s: Seconds = 900.0
     nobody_s: Seconds = 10.0  # without anybody signed in who could take the caller
     callback_after_s: Seconds | None = 60.0  # of waiting, a callback is offered; none: never
+    callback_again_s: Seconds = 600.0  # after a caller who was called back did not answer
+    callback_tries: int = Field(default=3, ge=1)  # then it is given up
     wrap_up_s: Seconds = 60.0
     music: Path | None = None  # a WAV file; none: a piece of our own
     opening: OpeningConfig = OpeningConfig()
@@ -101,6 +104,9 @@ class HandOffConfig(_Section):
             max_attempts=self.max_attempts,
             total_s=2 * self.max_wait_s,
         )
+
+    def callback_options(self) -> CallbackOptions:
+        return CallbackOptions(again_s=self.callback_again_s, max_unreached=self.callback_tries)
 
     def queue_options(self) -> QueueOptions:
         return QueueOptions(

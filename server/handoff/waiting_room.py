@@ -177,7 +177,11 @@ class WaitingRoom:
         caller = str(call_id)
         self._runs[caller] = waiting
         self._kept.add(caller)
-        self._tell(CallerJoined(caller=caller, skill=skill, place=place))
+        joined = CallerJoined(caller=caller, skill=skill, place=place)
+        for command in self.queue.receive(joined, self._wall()):
+            # An offer of them comes again, with the word that they are absent.
+            if not (isinstance(command, Offer) and command.caller == caller):
+                self._carry_out(command)
         self._tell(CallbackChosen(caller=caller))
 
     def give_place_back(self, call_id: UUID) -> None:

@@ -190,6 +190,18 @@ async def test_agent_who_declines_is_followed_by_the_next(world: HandOffWorld):
     assert len(world.callees) == 1
 
 
+async def test_only_agent_there_is_asked_again_after_declining(world: HandOffWorld):
+    await promised(world)
+    world.signs_in("ann")
+    await world.passes(0.3)
+    world.line.on_event(TargetDeclined())
+    await world.passes(1.0)
+    assert len(world.lines) == 1
+    await world.passes(16.0)
+    assert len(world.lines) == 2
+    assert world.line.offer.agent_id == "ann"
+
+
 async def test_agent_who_hangs_up_while_it_rings_frees_the_call_and_it_is_tried_again(
     world: HandOffWorld,
 ):
