@@ -27,15 +27,10 @@ from server.desk.board import BoardRtcAnswer, BoardRtcOffer, parse_from_board
 from server.desk.channel import WebSocketChannel
 from server.desk.desk import Desk
 from server.desk.errors import NoAudioError, RefusedError
+from server.desk.http_messages import EarlierCall, RtcAnswer, RtcOffer
 from server.desk.ports import OpenRtc, RtcLeg, Supervision
 from server.desk.presence import AgentProfile
-from server.desk.protocol import (
-    EarlierCall,
-    RtcAnswer,
-    RtcOffer,
-    TransferTarget,
-    parse_from_desk,
-)
+from server.desk.protocol import TransferTarget, parse_from_desk
 from server.desk.supervisor import Boards, BoardWorld
 from server.pages import page
 from server.records.errors import RecordsUnavailableError

@@ -7,7 +7,8 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from server.desk.board import BoardApproval, BoardCall, ListenMode, QueueFigures
-from server.desk.protocol import EarlierCall, TransferTarget
+from server.desk.http_messages import EarlierCall
+from server.desk.protocol import TransferTarget
 from telephony.leg import OutgoingLeg
 from voice.ports import AudioLeg
 

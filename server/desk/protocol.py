@@ -5,7 +5,6 @@ connection is made good by the next; `hello` holds all that a page needs after a
 """
 
 import json
-from datetime import datetime
 from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
@@ -397,33 +396,3 @@ def type_of(text: str) -> str | None:
     except (ValueError, TypeError, KeyError):
         return None
     return named[:80] if isinstance(named, str) else None
-
-
-# --- over HTTP ------------------------------------------------------------------------------------
-
-
-class RtcOffer(Message):
-    """The agent's softphone offers its audio for a call (JSEP, RFC 8829: `type` and `sdp`)."""
-
-    type: Literal["offer"]
-    sdp: str = Field(min_length=1, max_length=64_000)
-    offer_id: UUID
-
-
-class RtcAnswer(Message):
-    type: Literal["answer"] = "answer"
-    sdp: str
-    call_id: UUID
-
-
-class EarlierCall(Message):
-    """One earlier call of the same caller."""
-
-    call_id: UUID
-    started_at: datetime
-    duration_s: float | None
-    reason: str  # for people: what it was about
-    summary: tuple[str, ...]
-    disposition: str | None
-    agent: str | None  # who took it; None: frontdesk alone
-    note: str = ""

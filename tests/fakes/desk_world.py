@@ -18,9 +18,10 @@ from server.desk.desk import Desk, DeskPorts
 from server.desk.desk_line import DeskLine
 from server.desk.errors import NoAudioError
 from server.desk.http import DeskDoors, desk_router
+from server.desk.http_messages import EarlierCall
 from server.desk.options import DeskOptions
 from server.desk.ports import OpenRtc, RtcLeg
-from server.desk.protocol import Choice, EarlierCall, TransferTarget
+from server.desk.protocol import Choice, TransferTarget
 from server.handoff.context import HandOffContext
 from server.handoff.ports import HoldChanged, LineEvent, Offer
 from server.pages import mount_assets

@@ -16,7 +16,8 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from server.accounts.rights import Role
 from server.desk.board import BoardApproval, BoardCall, QueueFigures
 from server.desk.errors import RefusedError
-from server.desk.protocol import EarlierCall, PendingAction
+from server.desk.http_messages import EarlierCall
+from server.desk.protocol import PendingAction
 from telephony.transfer_events import (
     AgentTransferredOn,
     CallReturned,
