@@ -1,24 +1,30 @@
 """A caller on a phone and an agent on another: rung by frontdesk, briefed, and taken with a key."""
 
+import asyncio
 import json
 import socket
 import subprocess
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.fakes.desk_client import PHONE_PASSWORD, add_user, desk_open
+from telephony.media_clock import MediaClock
+from telephony.rtp.ports import PortRange
+from tests.fakes.desk_client import PHONE_PASSWORD, DeskClient, add_user, desk_open
 from tests.fakes.postgres import PostgresForTests
 from tests.fakes.recordings import contains_phrase
+from tests.fakes.sip_leg_world import until
+from tests.fakes.sip_phone import Phone
 from tests.fakes.system import System, wait_for
 from tests.fakes.waiting_caller import WaitingCaller, calling
 from tests.interop.conftest import peer
 from tests.interop.test_baresip import CONFIG, write_mono
 from tests.interop.test_baresip_agent import THEIR_HZ, find_modules, strength, tone
-from voice.frames import RATE_HZ, Pcm
+from voice.frames import FRAME_SAMPLES, RATE_HZ, Pcm
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(180)]
 
@@ -34,7 +40,11 @@ def phone_system(
 ) -> Iterator[System]:
     """With a realm of its own: what the phone proves must be what the accounts keep."""
     databases = postgres.fresh_database(), postgres.fresh_database()
-    settings = {"FRONTDESK_SIP__REALM": "oakline", "FRONTDESK_HANDOFF__NOBODY_S": "60"}
+    settings = {
+        "FRONTDESK_SIP__REALM": "oakline",
+        "FRONTDESK_HANDOFF__NOBODY_S": "60",
+        "FRONTDESK_HANDOFF__CALLBACK_AFTER_S": "2",
+    }
     running = System(tmp_path_factory.mktemp("phones"), *databases, settings)
     try:
         running.start_shop()
@@ -118,10 +128,82 @@ def test_agent_on_a_phone_is_briefed_takes_the_caller_with_a_key_and_both_hear_e
             wait_for(lambda: True if strength(phone.heard()[-RATE_HZ:], CALLER_HZ) > 0.9 else None)
             assert not contains_phrase(caller.heard(), BRIEF_ENDS)
             caller.hang_up()
+        wraps_up(desk, offer)
     call = phone_system.last_call()
     assert call["end_reason"] == "caller_hangup"
     [handoff] = call["handoffs"]
     assert [attempt["outcome"] for attempt in handoff["attempts"]] == ["accepted"]
+
+
+def wraps_up(desk: DeskClient, offer: Mapping[str, Any]) -> None:
+    """The agent is free for the next call."""
+    call_id = offer["call"]["call_id"]
+    wait_for(lambda: [each for each in desk.told if each["type"] == "wrap_up"] or None)
+    desk.send("disposition", call_id=call_id, code="resolved")
+    desk.send("wrap_up_done", call_id=call_id)
+
+
+async def test_caller_who_chose_it_is_called_back_once_an_agent_has_taken_the_call(
+    phone_system: System, tmp_path: Path
+):
+    with desk_open(phone_system, "ann") as desk, agent_phone(phone_system, tmp_path) as agent:
+        desk.send("reach", reach="phone")
+        desk.send("presence", ready=False, away_reason="lunch")
+        async with caller_phone() as (phone, clock):
+            await chooses_a_callback(phone, clock, phone_system.sip)
+            desk.send("presence", ready=True)
+            offer = await asyncio.to_thread(desk.wait_for, "offer")
+            assert offer["context"]["reason"] == "callback"
+            await asyncio.to_thread(desk.wait_for, "call", phase="briefing")
+            assert phone.legs == []  # the agent comes first
+            agent.press("1")
+            leg, heard = await phone.next_leg(), list[Pcm]()
+            clock.add(lambda now_s: heard.append(leg.receive_frame().copy()))
+            clock.add(lambda now_s: leg.send_frame(tone(CALLER_HZ, FRAME_SAMPLES)))
+            await until(lambda: _is_heard(heard, THEIR_HZ), timeout_s=30)
+            await leg.hang_up("done")
+            await asyncio.to_thread(wraps_up, desk, offer)
+    call = phone_system.last_call()
+    assert (call["transport"], call["end_reason"]) == ("callback", "caller_hangup")
+    assert call["answered_at"] is not None
+    [handoff] = call["handoffs"]
+    assert handoff["reason"] == "callback"
+
+
+@asynccontextmanager
+async def caller_phone() -> AsyncGenerator[tuple[Phone, MediaClock]]:
+    """A phone that calls, and answers when it is called."""
+    phone, clock = await Phone(PortRange(36_400, 36_499)).open(), MediaClock()
+    phone.answers = True
+    await clock.start()
+    try:
+        yield phone, clock
+    finally:
+        await clock.stop()
+        await phone.endpoint.close(timeout_s=0.5)
+
+
+async def chooses_a_callback(phone: Phone, clock: MediaClock, server: str) -> None:
+    """Ask for a person, wait, choose to be called back, and be let go."""
+    leg = await phone.dial(server)
+    caller = WaitingCaller(asyncio.get_running_loop(), leg)
+    await leg.answered()
+    clock.add(caller.tick)
+    await asyncio.to_thread(asks_for_a_person, caller)
+    chance = (
+        "You do not have to wait: press 1, and we will call you back without losing your place."
+    )
+    await asyncio.to_thread(
+        wait_for, lambda: True if contains_phrase(caller.heard(), chance) else None
+    )
+    caller.press("1")
+    await asyncio.to_thread(caller.ended.result, 30)
+
+
+def _is_heard(frames: list[Pcm], hz: float) -> bool:
+    """Whether the last second is this tone."""
+    second = frames[-RATE_HZ // FRAME_SAMPLES :]
+    return len(second) * FRAME_SAMPLES >= RATE_HZ and strength(np.concatenate(second), hz) > 0.9
 
 
 def _tail(caller: WaitingCaller, since_s: float) -> Pcm | None:
