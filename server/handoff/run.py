@@ -339,7 +339,7 @@ class TransferRun:
                 self.call.story.colleague = self.agent if reason == "returned" else None
                 promised = None if recovery is Recovery.DIALOG else recovery.value
                 ended = HandOffEnded(reason=reason, recovery=promised, step=step)
-                self._attempts.concluded(f"returned: {step}" if reason == "returned" else reason)
+                self._attempts.concluded(reason if step is None else f"{reason}: {step}")
                 self._finish(TakenBack(ended=ended))
             case EndTransfer(reason=reason):
                 self._attempts.concluded(reason)

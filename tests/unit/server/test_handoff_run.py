@@ -215,6 +215,13 @@ async def test_agent_who_hangs_up_ends_the_call(world: HandOffWorld):
     assert await world.ended() == CallOver(reason="agent_hangup")
 
 
+async def test_agent_gives_the_call_back_without_a_step(world: HandOffWorld):
+    await joined(world)
+    world.line.on_event(CallReturned(step=None))
+    await world.ended()
+    assert world.records.outcomes == ["returned"]
+
+
 async def test_agent_gives_the_call_back_at_a_step(world: HandOffWorld):
     await joined(world)
     world.line.on_event(CallReturned(step="change_address"))
