@@ -208,6 +208,7 @@ class Agent:
             case Return():
                 await self.close()
                 await self.open()
+                await self.desk.offered(timeout_s=_HEAR_S)  # it is shown again, as it stands
                 self._ear = ToneEar(CALLER_HZ)
                 await self._connect(served)
             case _:

@@ -150,6 +150,15 @@ class Desk:
         await self.send("presence", ready=True)
         await self.until(lambda: self.agent["presence"] == "ready" or None, "being ready")
 
+    async def set_away(self, reason: str = "break") -> None:
+        """Take no caller.
+
+        Raises:
+            AgentError: the desk does not become away.
+        """
+        await self.send("presence", ready=False, away_reason=reason)
+        await self.until(lambda: self.agent["presence"] == "away" or None, "being away")
+
     async def connect_audio(self, offer: DeskOffer, offer_sdp: str) -> str:
         """Exchange SDP for the audio of this call; returns the answer.
 

@@ -1,0 +1,213 @@
+"""Warm transfers with a fault at every transition: the caller is recovered, or the call ends right.
+
+FRONTDESK_ALL_FAULTS=1 runs all fifty; without it, the dozen that has each kind of fault. Every case
+is a whole call on a real server, with a SIP caller and agents without a browser; tones say who
+hears whom.
+"""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from loadtest.transfer.agent import Agent, Served
+from loadtest.transfer.caller import TransferCaller
+from loadtest.transfer.script import TAKES, Script, TransferOn
+from tests.fakes.postgres import PostgresForTests
+from tests.fakes.transfer_cases import CASES, QUICK, Case, taken
+from tests.fakes.transfer_lane import SOON_S, Lane, hears_phrase, lanes
+
+pytestmark = [pytest.mark.e2e, pytest.mark.crash, pytest.mark.timeout(600)]
+
+CASE_S = 90.0  # the machine may be busy; nothing here measures time
+OFFER = "You do not have to wait: press 1, and we will call you back without losing your place."
+CALLBACK = "A colleague will call you back"
+
+
+def chosen() -> tuple[Case, ...]:
+    if os.environ.get("FRONTDESK_ALL_FAULTS"):
+        return CASES
+    return tuple(case for case in CASES if case.name in QUICK)
+
+
+Failures = Mapping[str, BaseException | None]
+
+
+@pytest.fixture(scope="module")
+def failures(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresForTests) -> Failures:
+    """What went wrong in each case, by name; all are run here, several at once."""
+    cases = chosen()
+    count = 4 if len(cases) > len(QUICK) else 2
+    databases = [(postgres.fresh_database(), postgres.fresh_database()) for _ in range(count)]
+    return asyncio.run(run_all(cases, tmp_path_factory.mktemp("faults"), databases))
+
+
+@pytest.mark.parametrize("case", chosen(), ids=lambda case: case.name)
+def test_caller_is_recovered_or_the_call_ends_right(case: Case, failures: Failures):
+    failure = failures[case.name]
+    if failure is not None:
+        raise AssertionError(f"{case.name}: {failure!r}") from failure
+
+
+def test_there_are_fifty_cases_with_names_of_their_own():
+    names = [case.name for case in CASES]
+    assert len(names) >= 50
+    assert len(set(names)) == len(names)
+    assert set(names) >= QUICK
+
+
+async def run_all(
+    cases: tuple[Case, ...], folder: Path, databases: list[tuple[str, str]]
+) -> Failures:
+    found: dict[str, BaseException | None] = {}
+    left = deque(enumerate(cases))
+
+    async def work(lane: Lane) -> None:
+        while left:
+            number, case = left.popleft()
+            found[case.name] = None
+            try:
+                async with asyncio.timeout(CASE_S):
+                    await run_case(lane, case, f"caller{number}")
+            except Exception as error:
+                found[case.name] = error
+                await lane.renew()  # whatever is wrong there is not the next case's business
+
+    async with lanes(folder, databases) as made:
+        await asyncio.gather(*map(work, made))
+    return found
+
+
+async def run_case(lane: Lane, case: Case, name: str) -> None:
+    async with lane.agents(len(case.agents)) as agents:
+        if case.brief:
+            await agents[0].desk.send("spoken_brief", wanted=True)
+        for agent, script in zip(agents, case.agents, strict=True):
+            if not script:
+                await agent.desk.set_away()
+        async with lane.caller(name) as caller:
+            serving = [
+                asyncio.create_task(
+                    serve(
+                        agent,
+                        with_ids(script, agents),
+                        caller,
+                        case.again if agent is agents[0] else (),
+                    )
+                )
+                for agent, script in zip(agents, case.agents, strict=True)
+                if script
+            ]
+            try:
+                await play_caller(lane, case, agents, caller)
+                served = [] if case.killed else await asyncio.gather(*serving)
+            finally:
+                for task in serving:
+                    task.cancel()
+                await asyncio.gather(*serving, return_exceptions=True)
+    if case.killed:
+        await lane.restart()
+    await check(lane, case, name, served, caller)
+    await lane.send_home(len(case.agents))
+    if case.killed:
+        await run_case(lane, taken("after the crash", *TAKES), f"{name}-after")
+
+
+async def serve(agent: Agent, script: Script, caller: TransferCaller, again: Script) -> Served:
+    """Do this with the first caller, and the other with the next, if there is to be one."""
+    offer = await agent.desk.offered(timeout_s=CASE_S)
+    caller.sounding = True
+    served = await agent.play(offer, script)
+    if not again:
+        return served
+    await agent.ready()
+    return await serve(agent, again, caller, ())
+
+
+def with_ids(script: Script, agents: list[Agent]) -> Script:
+    """Agents are given callers by their id, which the desk knows."""
+    ids = {agent.login.login: agent.desk.agent["id"] for agent in agents}
+    return tuple(
+        replace(step, target=ids.get(step.target, step.target))
+        if isinstance(step, TransferOn)
+        else step
+        for step in script
+    )
+
+
+async def play_caller(lane: Lane, case: Case, agents: list[Agent], caller: TransferCaller) -> None:
+    """Until the call is over for the caller."""
+    if case.at:
+        await reached(lane, case.at, agents)
+    if case.killed:
+        await asyncio.to_thread(lane.system.server.kill)
+        await caller.until_dead(for_s=1.0, timeout_s=SOON_S)
+        return
+    match case.caller:
+        case "hangs up":
+            await caller.hang_up()
+        case "vanishes":
+            await caller.vanish()
+        case "callback":
+            await hears_phrase(caller, CALLBACK)
+            await caller.hang_up()
+        case "key 1":
+            await lane.until_waiting()
+            await hears_phrase(caller, OFFER)
+            caller.press("1")
+            await hears_phrase(caller, CALLBACK)
+            await caller.hang_up()
+        case "asks again" | "does the step":
+            await given_back(lane, case, caller)
+            await caller.until_ended(timeout_s=CASE_S)
+        case _:
+            await caller.until_ended(timeout_s=CASE_S)
+
+
+async def given_back(lane: Lane, case: Case, caller: TransferCaller) -> None:
+    """Frontdesk has the caller again, who goes on with it."""
+    await caller.ear.until(True, timeout_s=SOON_S)
+    await caller.ear.until(False, timeout_s=SOON_S)
+    caller.sounding = False
+    if case.caller == "asks again":
+        await lane.until_said(caller.caller, "")
+        caller.press("0")
+        return
+    await lane.until_said(caller.caller, "What is your order number?")
+    caller.press("4815")
+    await lane.until_said(caller.caller, "What is the postcode on the order?")
+    caller.press("90210")
+
+
+async def reached(lane: Lane, at: str, agents: list[Agent]) -> None:
+    """Until the transfer is where this case wants it."""
+    if at == "queued":
+        return await lane.until_waiting()
+    desk = agents[0].desk
+    await desk.until(lambda: (desk.call is not None and desk.call["phase"] == at) or None, at)
+    if at in {"talking", "held"}:
+        await asyncio.sleep(0.7)  # so that both have been heard
+
+
+async def check(
+    lane: Lane, case: Case, name: str, served: list[Served], caller: TransferCaller
+) -> None:
+    """The records say what happened, and nothing of the call is left."""
+    call = await lane.record(name)
+    rung = [each["outcome"] for handoff in call["handoffs"] for each in handoff["attempts"]]
+    assert rung == list(case.attempts)
+    assert [handoff["outcome"] for handoff in call["handoffs"]] == list(case.outcomes)
+    assert call["end_reason"] == case.end
+    if case.caller in {"callback", "key 1"}:
+        assert ("request_callback", "succeeded") in [
+            (each["name"], each["status"]) for each in call["actions"]
+        ]
+    if case.taken_by is not None:
+        assert served[case.taken_by].heard_caller_s is not None
+        assert served[case.taken_by].refused == []
+        assert caller.first_heard_agent_s() is not None
+    assert await lane.leftovers() == []
