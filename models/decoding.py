@@ -56,13 +56,17 @@ class Decoded:
         return self.hypotheses[0].log_prob if self.hypotheses else -10.0
 
     @property
-    def suspect(self) -> bool:
-        """Whether it looks like a decode that went wrong."""
+    def repeats(self) -> bool:
+        """Whether the best text says the same again and again."""
         if not self.hypotheses:
             return False
         raw = self.hypotheses[0].text.encode()
-        repeats = len(raw) / len(zlib.compress(raw)) > SUSPECT_COMPRESSION
-        return repeats or self.log_prob < SUSPECT_LOG_PROB
+        return len(raw) / len(zlib.compress(raw)) > SUSPECT_COMPRESSION
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it looks like a decode that went wrong."""
+        return bool(self.hypotheses) and (self.repeats or self.log_prob < SUSPECT_LOG_PROB)
 
 
 @dataclass(frozen=True, slots=True)

@@ -278,50 +278,67 @@ def test_threads_get_their_own_answers():
 # --- the second look ------------------------------------------------------------------------------
 
 
-def generating(engine: SttEngine, monkeypatch: pytest.MonkeyPatch, *log_probs: float) -> list[int]:
+def generating(
+    engine: SttEngine, monkeypatch: pytest.MonkeyPatch, *log_probs: float, text: str = "hello"
+) -> list[int]:
     """Have decodes succeed with these log probabilities; returns the encoder lengths asked for."""
     lengths: list[int] = []
     answers = iter(log_probs)
 
     def answer(encoded: Sequence[Encoded], search: Search) -> list[Decoded]:
         lengths.extend(one.length for one in encoded)
-        return [Decoded((hypothesis("hello", next(answers)),), 0.0) for _ in encoded]
+        return [Decoded((hypothesis(text, next(answers)),), 0.0) for _ in encoded]
 
     monkeypatch.setattr(engine.decoder, "generate", answer)
     return lengths
 
 
-def test_a_likely_decode_is_not_repeated(engine: SttEngine, monkeypatch: pytest.MonkeyPatch):
-    lengths = generating(engine, monkeypatch, -0.3)
-    engine.transcribe(say("hello"))
+@pytest.fixture(scope="module")
+def stock() -> SttEngine:
+    """The bundled weights, treated as published ones are."""
+    return SttEngine(context=ContextRule(rule=Rule.FLOOR, floor_s=10.0, margin_s=2.0))
+
+
+def test_a_likely_decode_is_not_repeated(stock: SttEngine, monkeypatch: pytest.MonkeyPatch):
+    lengths = generating(stock, monkeypatch, -0.3)
+    stock.transcribe(say("hello"))
     assert len(lengths) == 1
 
 
 def test_an_unlikely_decode_is_repeated_at_full_length(
-    engine: SttEngine, monkeypatch: pytest.MonkeyPatch
+    stock: SttEngine, monkeypatch: pytest.MonkeyPatch
 ):
-    lengths = generating(engine, monkeypatch, -1.2, -0.4)
-    heard = engine.transcribe(say("hello"))
+    lengths = generating(stock, monkeypatch, -1.2, -0.4)
+    heard = stock.transcribe(say("hello"))
     assert lengths[1] == 3000 > lengths[0]
     assert heard.hypotheses[0].log_prob == pytest.approx(-0.4)
 
 
-def test_the_likelier_of_the_two_is_kept(engine: SttEngine, monkeypatch: pytest.MonkeyPatch):
-    generating(engine, monkeypatch, -1.2, -1.4)
-    heard = engine.transcribe(say("hello"))
+def test_models_of_short_inputs_are_asked_again_only_where_they_repeat(
+    engine: SttEngine, monkeypatch: pytest.MonkeyPatch
+):
+    lengths = generating(engine, monkeypatch, -1.2)
+    engine.transcribe(say("hello"))
+    assert len(lengths) == 1
+    lengths = generating(engine, monkeypatch, -0.2, -0.4, text="four " * 40)
+    engine.transcribe(say("hello"))
+    assert len(lengths) == 2
+
+
+def test_the_likelier_of_the_two_is_kept(stock: SttEngine, monkeypatch: pytest.MonkeyPatch):
+    generating(stock, monkeypatch, -1.2, -1.4)
+    heard = stock.transcribe(say("hello"))
     assert heard.hypotheses[0].log_prob == pytest.approx(-1.2)
 
 
-def test_what_stays_very_unlikely_is_not_speech(engine: SttEngine, monkeypatch: pytest.MonkeyPatch):
-    generating(engine, monkeypatch, -1.9, -1.8)
-    assert engine.transcribe(say("hello")).hypotheses == ()
+def test_what_stays_very_unlikely_is_not_speech(stock: SttEngine, monkeypatch: pytest.MonkeyPatch):
+    generating(stock, monkeypatch, -1.9, -1.8)
+    assert stock.transcribe(say("hello")).hypotheses == ()
 
 
-def test_stock_models_get_ten_seconds(monkeypatch: pytest.MonkeyPatch):
-    rule = ContextRule(rule=Rule.FLOOR, floor_s=10.0, margin_s=2.0)
-    engine = SttEngine(context=rule)
-    lengths = generating(engine, monkeypatch, -0.3)
-    engine.transcribe(say("hello"))
+def test_stock_models_get_ten_seconds(stock: SttEngine, monkeypatch: pytest.MonkeyPatch):
+    lengths = generating(stock, monkeypatch, -0.3)
+    stock.transcribe(say("hello"))
     assert lengths == [1000]
 
 
