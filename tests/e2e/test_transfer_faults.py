@@ -102,19 +102,29 @@ async def run_case(lane: Lane, case: Case, name: str) -> None:
                 for agent, script in zip(agents, case.agents, strict=True)
                 if script
             ]
+            playing = asyncio.create_task(play_caller(lane, case, agents, caller))
             try:
-                await play_caller(lane, case, agents, caller)
-                served = [] if case.killed else await asyncio.gather(*serving)
+                served = await together(playing, [] if case.killed else serving)
             finally:
-                for task in serving:
+                for task in (playing, *serving):
                     task.cancel()
-                await asyncio.gather(*serving, return_exceptions=True)
+                await asyncio.gather(playing, *serving, return_exceptions=True)
     if case.killed:
         await lane.restart()
     await check(lane, case, name, served, caller)
     await lane.send_home(len(case.agents))
     if case.killed:
         await run_case(lane, taken("after the crash", *TAKES), f"{name}-after")
+
+
+async def together(
+    playing: asyncio.Task[None], serving: list[asyncio.Task[Served]]
+) -> list[Served]:
+    """Until the caller's part and the agents' are done, or one of them went wrong."""
+    done, _ = await asyncio.wait((playing, *serving), return_when=asyncio.FIRST_EXCEPTION)
+    for task in done:
+        task.result()
+    return [task.result() for task in serving]
 
 
 async def serve(agent: Agent, script: Script, caller: TransferCaller, again: Script) -> Served:
@@ -152,6 +162,7 @@ async def play_caller(lane: Lane, case: Case, agents: list[Agent], caller: Trans
             await caller.hang_up()
         case "vanishes":
             await caller.vanish()
+            await caller.until_ended(timeout_s=SOON_S)
         case "callback":
             await hears_phrase(caller, CALLBACK)
             await caller.hang_up()
