@@ -111,7 +111,14 @@ async def _open_inside(
     access = await open_access(parts, config, database_url)
     actions = await open_actions(parts, config, database_url, metrics)
     plane, clock = await _start_media(parts, engines.vad, metrics)
-    stt = closing(parts, Recogniser(engines.stt, threads=config.speech.threads))
+    stt = closing(
+        parts,
+        Recogniser(
+            engines.stt,
+            threads=config.speech.threads,
+            second_opinion=lambda: load.step < Step.ONE_TIER,
+        ),
+    )
     tts = closing(parts, Speaker(engines.voice))
     load, admission = await _open_load(parts, config, metrics, clock, stt)
     recordings = config.data_dir / "recordings" if config.recording.enabled else None
@@ -156,6 +163,7 @@ async def _open_inside(
         options=SessionOptions(
             timing=TurnTiming(no_input_s=config.dialog.no_input_s),
             may_guess=lambda: load.step < Step.NO_GUESSING,
+            second_opinion=lambda: load.step < Step.ONE_TIER,
         ),
         live=live,
     )

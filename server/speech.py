@@ -1,7 +1,7 @@
 """The speech engines behind voice's ports: blocking engines, moved off the event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -52,8 +52,20 @@ class Recogniser:
     Ended turns go before guesses, and cancelling the task takes an utterance out of the line.
     """
 
-    def __init__(self, engine: SttEngine, *, threads: int) -> None:
+    def __init__(
+        self,
+        engine: SttEngine,
+        *,
+        threads: int,
+        second_opinion: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """
+        Args:
+            second_opinion: asked for each utterance: may it be decoded a second time, within what
+                the slot allows?
+        """
         self._pool = RecognitionPool(engine, threads=threads)
+        self._second_opinion = second_opinion
 
     @property
     def wait_s(self) -> float:
@@ -64,7 +76,7 @@ class Recogniser:
         self, pcm: Pcm, *, expects: Expectation, speculative: bool = False
     ) -> Transcription:
         """See SpeechToText."""
-        within = vocabulary_of(expects)
+        within = vocabulary_of(expects) if self._second_opinion() else None
         try:
             asked = self._pool.submit(Request(pcm=pcm, within=within), speculative=speculative)
             heard = await asyncio.wrap_future(asked)
