@@ -19,13 +19,18 @@ from typing import Any, Final, Protocol, cast
 import numpy as np
 
 from models.espeak import EspeakVoice
-from models.speech import Speech, Word, clean_text
+from models.piper_voice import SENTENCE_PAUSE_S, sentences
+from models.speech import RATE_HZ, Speech, Word, clean_text, joined
 
 CACHE_BYTES: Final = 64 * 2**20
 """About 70 minutes of speech in memory, shared by all calls of a process."""
 
 _FORMAT: Final = 1
 """Of the files on disk: raised when speech is finished differently; older files do not count."""
+
+
+_BETWEEN: Final = Speech(pcm=np.zeros(round(SENTENCE_PAUSE_S * RATE_HZ), dtype=np.int16), words=())
+"""What is heard between two sentences that were rendered apart."""
 
 
 class Voice(Protocol):
@@ -120,19 +125,45 @@ class CachedVoice:
         return self._render_alone(text)
 
     def stream(self, text: str) -> Iterator[Speech]:
-        """The whole text at once where it is known, else the voice's own parts, kept at the end."""
+        """The whole text at once where it is known, else in pieces.
+
+        A sentence that is known, as those of a template around what is filled in are, is a piece of
+        its own; what lies between such sentences comes in the voice's own parts, and is kept.
+        """
         text = clean_text(text)
         found = self.cached(text)
         if found is not None:
             yield found
             return
-        from models.speech import joined
+        pieces = self._pieces(text)
+        for index, piece in enumerate(pieces):
+            if index:
+                yield _BETWEEN
+            yield from self._streamed(piece)
 
+    def _streamed(self, text: str) -> Iterator[Speech]:
+        found = self.cached(text)
+        if found is not None:
+            yield found
+            return
         parts: list[Speech] = []
         for part in self._voice.stream(text):
             parts.append(part)
             yield part
         self._keep(text, joined(parts))
+
+    def _pieces(self, text: str) -> list[str]:
+        """Known sentences by themselves, and the stretches between them; in order."""
+        pieces: list[str] = []
+        grows = False  # the last piece is a stretch of unknown sentences
+        for sentence in sentences(text):
+            known = self.cached(sentence) is not None
+            if grows and not known:
+                pieces[-1] = f"{pieces[-1]} {sentence}"
+            else:
+                pieces.append(sentence)
+            grows = not known
+        return pieces
 
     def prerender(
         self, texts: Sequence[str], progress: Callable[[int, int], None] | None = None

@@ -4,6 +4,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from dialog.flow import Flow, load_flow
+from models.piper_voice import sentences
 from server.errors import StartError
 
 
@@ -28,6 +29,10 @@ def find_flow(name: str) -> Flow:
 
 
 def static_texts(flow: Flow) -> tuple[str, ...]:
-    """The prompts that are the same in every call, each once: rendered before the first one."""
-    forms = (form for text in flow.texts for form in text.forms)
-    return tuple(dict.fromkeys(form for form in forms if "{" not in form))
+    """What is the same in every call, each once, to be rendered before the first one.
+
+    Prompts without slots, and of those with slots the sentences that have none.
+    """
+    forms = [form for text in flow.texts for form in text.forms]
+    around_slots = [each for form in forms if "{" in form for each in sentences(form)]
+    return tuple(dict.fromkeys(each for each in (*forms, *around_slots) if "{" not in each))

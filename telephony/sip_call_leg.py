@@ -118,6 +118,11 @@ class SipCallLeg(ReportingLeg):
         return self._session.statistics if self._session else self._last_statistics
 
     @property
+    def delay_s(self) -> float:
+        """See voice.ports.Buffered."""
+        return self._session.delay_s if self._session else 0.0
+
+    @property
     def on_hold(self) -> bool:
         """One side has put the other on hold: audio flows one way at most."""
         return self._session is not None and self._direction is not Direction.SENDRECV

@@ -50,6 +50,7 @@ class Greeting:
 class Utterance:
     pcm: Pcm
     voiced_s: float
+    network_s: float
     detection_s: float
     endpointing_s: float
     anticipation: asyncio.Task[Anticipation] | None = None  # begun when the caller fell quiet
@@ -239,6 +240,7 @@ class Conversation:
     async def _recognise(self, utterance: Utterance, turn: _Turn) -> CallerEvent | None:
         turn.times = replace(
             turn.times,
+            network_s=utterance.network_s,
             detection_s=utterance.detection_s,
             endpointing_s=utterance.endpointing_s,
         )

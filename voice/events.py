@@ -257,10 +257,11 @@ class Understanding:
 class TurnTimes:
     """Where the time went from the caller's last sound to our first, in seconds, in order.
 
-    Together they are the gap the caller heard, less the network's way there and back.
+    Together they are the gap the caller heard, less what the networks beyond our sockets take.
     """
 
-    detection_s: float = 0.0  # their last sound to the detector's "voice stopped", buffers included
+    network_s: float = 0.0  # in our jitter buffer; 0 where the leg does not know it
+    detection_s: float = 0.0  # their last sound to the detector's "voice stopped"
     endpointing_s: float = 0.0  # quiet waited to be sure that they were done
     decode_s: float = 0.0  # recognition, as far as it was not done in the pause
     understanding_s: float = 0.0

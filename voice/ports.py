@@ -5,7 +5,7 @@ binds implementations to these ports. The events and effects that cross them are
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from voice.events import (
     ActionOutcome,
@@ -45,6 +45,16 @@ class AudioLeg(Protocol):
 
     async def hang_up(self, reason: str) -> None:
         """End the call at the network; idempotent."""
+        ...
+
+
+@runtime_checkable
+class Buffered(Protocol):
+    """An AudioLeg that knows how late its audio is."""
+
+    @property
+    def delay_s(self) -> float:
+        """From the arrival of the caller's audio to `receive_frame`, in seconds, as of late."""
         ...
 
 

@@ -35,6 +35,7 @@ from voice.playout import Reply
 from voice.ports import (
     Actions,
     AudioLeg,
+    Buffered,
     Dialog,
     Journal,
     Recorder,
@@ -296,6 +297,7 @@ class CallSession:
             Utterance(
                 pcm=self._utterance.take(),
                 voiced_s=command.voiced_s,
+                network_s=self._leg.delay_s if isinstance(self._leg, Buffered) else 0.0,
                 detection_s=max(0.0, quiet_s - command.endpointing_s),
                 endpointing_s=command.endpointing_s,
                 anticipation=prepared,

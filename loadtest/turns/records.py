@@ -15,7 +15,7 @@ from loadtest.pcm import seconds
 from loadtest.turns.cases import Condition
 from loadtest.turns.score import AnswerScore
 
-_WAITING: Final = frozenset({"detection_s", "endpointing_s"})  # before the endpoint
+_WAITING: Final = frozenset({"network_s", "detection_s", "endpointing_s"})  # before the endpoint
 _WRITTEN_S: Final = 5.0  # records are written behind the call
 _LOOK_EVERY_S: Final = 0.25
 _MATCH_S: Final = (-0.5, 2.5)  # when a turn began for the server, after the caller's last sound

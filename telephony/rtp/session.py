@@ -196,6 +196,11 @@ class RtpSession(asyncio.DatagramProtocol):
             self._transport = None
 
     @property
+    def delay_s(self) -> float:
+        """How long audio from the far end waits here before it is popped, in seconds."""
+        return self._jitter.buffered_ms / 1000
+
+    @property
     def statistics(self) -> RtpStatistics:
         return RtpStatistics(
             inbound=self._jitter.statistics,

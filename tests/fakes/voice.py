@@ -40,6 +40,7 @@ class FakeLeg:
         self.sent: list[Pcm] = []
         self.hung_up: list[str] = []
         self.reports_keys = True
+        self.delay_s = 0.0
 
     def receive_frame(self) -> Pcm:
         return self.incoming

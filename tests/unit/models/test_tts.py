@@ -320,3 +320,22 @@ def test_a_damaged_prompt_file_is_rendered_again(tmp_path: Path, damage: bytes):
     CachedVoice(voice, folder=tmp_path).prerender(["hello"])
     assert voice.rendered == ["hello"]
     assert CachedVoice(CountingVoice(), folder=tmp_path).cached("hello") is not None
+
+
+def test_known_sentences_around_a_slot_are_not_rendered_again():
+    voice = CountingVoice()
+    cached = CachedVoice(voice)
+    for sentence in ("Hello there.", "Is that right?"):
+        cached.render(sentence)
+    voice.rendered.clear()
+    parts = list(cached.stream("Hello there. I have 12 Mill Road. In Ashford. Is that right?"))
+    assert " ".join(voice.rendered) == "I have 12 Mill Road. In Ashford."
+    words = [word.text for part in parts for word in part.words]
+    assert " ".join(words) == "Hello there. I have 12 Mill Road. In Ashford. Is that right?"
+    pauses = [part for part in parts if not part.words]
+    assert [part.duration_s for part in pauses] == [0.28, 0.28]
+
+
+def test_text_of_unknown_sentences_is_left_to_the_voice_as_it_is():
+    parts = list(CachedVoice(CountingVoice()).stream("I have nothing. You have all."))
+    assert all(part.words for part in parts), "a pause that the voice did not make"

@@ -439,7 +439,18 @@ async def test_parts_of_the_gap_add_up_to_the_gap_in_the_recording():
     silent = [bool(ours.any()) for _, ours in rig.recorder.frames[begins:]].index(True)
     times = rig.journal.turns[1].times
     assert times.endpointing_s > 0.1
+    assert times.network_s == 0.0
     assert abs(times.gap_s - silent * FRAME_S) < 1.5 * FRAME_S
+
+
+async def test_time_in_the_jitter_buffer_is_part_of_the_gap():
+    async with call([GREETING, [Speak(text="fine")]], "where is my order") as rig:
+        rig.leg.delay_s = 0.04
+        await rig.passes(1.5)
+        await rig.caller_speaks(1.0)
+    times = rig.journal.turns[1].times
+    assert times.network_s == 0.04
+    assert times.gap_s >= 0.04 + times.detection_s + times.endpointing_s
 
 
 async def test_short_sound_that_means_nothing_lets_us_go_on_and_a_call_for_attention_does_not():
