@@ -115,20 +115,9 @@ def assemble(needs: Needs) -> People:
     Raises:
         MusicFileError: the configured music cannot be played.
     """
-    config = needs.config
-    queue = CallQueue({MAIN_QUEUE: config.queue_options()})
-    desk = Desk(
-        DeskPorts(
-            actions=DeskRecordsPort(needs.records, needs.live, _targets(config)),
-            dial=lambda extension, handoff_id: needs.dial(extension, _about(handoff_id)),
-        ),
-        DeskOptions(
-            return_steps=tuple(Choice(code=code, label=say) for code, say in needs.returns.items()),
-            wrap_up_s=config.wrap_up_s,
-        ),
-    )
+    queue = CallQueue({MAIN_QUEUE: needs.config.queue_options()})
+    desk = _desk(needs)
     waiting_room = WaitingRoom(queue, desk.directory, needs.records, has_phone=needs.has_phone)
-    announcements = Announcements()
 
     async def call_back(promise: Promise, context: HandOffContext, agent: str) -> Result:
         return await calling_back(promise, context, agent)
@@ -138,9 +127,41 @@ def assemble(needs: Needs) -> People:
         waiting_room,
         call_back,
         clock=needs.clock,
-        options=config.callback_options(),
+        options=needs.config.callback_options(),
     )
-    world = RunWorld(
+    world = _world(needs, desk, waiting_room, callbacks)
+    handoffs = HandOffs(world)
+    calling_back = CallingBack(
+        CallingWorld(
+            handoffs=handoffs,
+            queue=waiting_room,
+            plane=needs.plane,
+            live=needs.live,
+            records=needs.calls,
+            recordings=needs.recordings,
+            writer=needs.writer,
+            dial=needs.dial,
+            clock=needs.clock,
+            announcements=world.announcements,
+        )
+    )
+    return People(handoffs=handoffs, callbacks=callbacks, desk=desk, queue=queue)
+
+
+def _desk(needs: Needs) -> Desk:
+    steps = tuple(Choice(code=code, label=say) for code, say in needs.returns.items())
+    return Desk(
+        DeskPorts(
+            actions=DeskRecordsPort(needs.records, needs.live, _targets(needs.config)),
+            dial=lambda extension, handoff_id: needs.dial(extension, _about(handoff_id)),
+        ),
+        DeskOptions(return_steps=steps, wrap_up_s=needs.config.wrap_up_s),
+    )
+
+
+def _world(needs: Needs, desk: Desk, waiting_room: WaitingRoom, callbacks: Callbacks) -> RunWorld:
+    config = needs.config
+    return RunWorld(
         lines=_Lines(desk, needs.dial),
         queue=waiting_room,
         callbacks=callbacks,
@@ -157,26 +178,10 @@ def assemble(needs: Needs) -> People:
         brief=brief_of,
         name_of=lambda target: _name_of(desk, target),
         clock=needs.clock,
-        announcements=announcements,
+        announcements=Announcements(),
         options=config.transfer_options(),
         on_line=lambda call_id, who, text, at_s: _keep_line(needs, call_id, who, text, at_s),
     )
-    handoffs = HandOffs(world)
-    calling_back = CallingBack(
-        CallingWorld(
-            handoffs=handoffs,
-            queue=waiting_room,
-            plane=needs.plane,
-            live=needs.live,
-            records=needs.calls,
-            recordings=needs.recordings,
-            writer=needs.writer,
-            dial=needs.dial,
-            clock=needs.clock,
-            announcements=announcements,
-        )
-    )
-    return People(handoffs=handoffs, callbacks=callbacks, desk=desk, queue=queue)
 
 
 def _targets(config: HandOffConfig) -> tuple[TransferTarget, ...]:
