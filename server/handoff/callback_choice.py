@@ -27,7 +27,7 @@ class ChoosingRun(Protocol):
 
     def context(self) -> HandOffContext: ...
 
-    def end(self, reason: str) -> None:
+    def over(self, reason: str) -> None:
         """The hand-off is over, and the call."""
         ...
 
@@ -70,4 +70,4 @@ class CallbackChoice:
             self._promised = True
             run = self._run
             self._world.callbacks.promise(run.call, run.handoff, run.context())
-            run.end("callback_promised")
+            run.over("callback_promised")

@@ -117,6 +117,9 @@ class CallingBack:
         reason = "internal_error"
         try:
             reason = await self._hand_over(call, leg, promise, context, agent)
+        except asyncio.CancelledError:
+            reason = "server_shutdown"
+            raise
         finally:
             world.live.remove(call_id)
             recorder.close()

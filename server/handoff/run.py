@@ -116,7 +116,15 @@ class TransferRun:
         return outcome
 
     def end(self, reason: str) -> None:
-        """End the hand-off and the call from our side; idempotent."""
+        """End the hand-off and the call from our side; idempotent.
+
+        A caller who chose to be called back is promised it.
+        """
+        if self._target.joined or not self._callback.caller_left():
+            self.over(reason)
+
+    def over(self, reason: str) -> None:
+        """See callback_choice.ChoosingRun."""
         self._finish(CallOver(reason=reason))
         self.tell(CallerGone(reason=reason))
 

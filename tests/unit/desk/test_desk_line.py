@@ -201,6 +201,14 @@ def test_agent_is_told_what_was_not_possible_and_which_wish_it_was(agent: DeskAg
     assert (told.message, told.answers) == ("this caller's line takes no keys", "keys")
 
 
+def test_call_to_somebody_who_did_not_answer_needs_no_wrap_up(agent: DeskAgent):
+    line = agent.talk()
+    line.release("not_reached")
+    agent.timers.advance()
+    assert agent.page.last(OfferWithdrawn).reason == "not_reached"
+    assert agent.directory.get("dana").presence.value == "ready"
+
+
 def test_keys_of_the_softphone_are_told_as_the_lines(agent: DeskAgent):
     agent.talk()
     agent.audio.on_event(KeyPressed(key="1"))

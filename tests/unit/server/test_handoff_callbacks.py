@@ -70,6 +70,21 @@ async def test_caller_who_hangs_up_after_choosing_is_promised_it_too(world: Hand
     assert len(world.records.promises) == 1
 
 
+async def test_server_that_shuts_down_promises_what_was_chosen(world: HandOffWorld):
+    world.caller.on_event(KeyPressed(key="1"))
+    world.handoffs.end(CALL_ID, "server_shutdown")
+    await world.ended()
+    assert len(world.records.promises) == 1
+
+
+async def test_call_of_ours_that_a_shutdown_breaks_off_is_promised_still(world: HandOffWorld):
+    await taken(world)
+    await world.callbacks.close()
+    assert world.calls.ended == ["server_shutdown"]
+    assert world.callees[0].hung_up
+    assert len(world.records.promises) == 1
+
+
 async def test_key_means_nothing_before_it_was_offered():
     world = new_world()
     world.is_staffed()
