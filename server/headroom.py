@@ -3,9 +3,10 @@
 Theory of operation. Signals are measured anyway (how late the media tick is, how long an utterance
 waits for the recogniser) and each has two marks. Above its high mark the load is too much, below
 its low mark there is room; in between nothing changes. Load that stays too much for `rise_s` takes
-one step up the ladder, load that has had room for `fall_s` one step down, and each step waits for
-the one before to show its effect. So a step is taken within seconds and taken back within half a
-minute, and never flaps: what sheds load lowers the very signals that made it shed.
+the first step up the ladder, and load that has had room for `fall_s` one step down. Each further
+step up waits `settle_s` for the one before to show its effect: callers speak every few seconds, and
+less work is done only from their next turn on. So a step is taken within seconds, and never flaps:
+what sheds load lowers the very signals that made it shed.
 
     NORMAL          everything
     NO_GUESSING     answers are no longer prepared before the caller is sure to be done
@@ -62,6 +63,7 @@ class HeadroomOptions:
         }
     )
     rise_s: float = 1.0
+    settle_s: float = 6.0
     fall_s: float = 8.0
 
 
@@ -116,7 +118,9 @@ class Headroom:
     def _rise(self, cause: str, now_s: float) -> None:
         if self._too_much_since_s is None:
             self._too_much_since_s = now_s
-        if now_s - self._too_much_since_s >= self._options.rise_s and self.step < _TOP:
+        first = self.step is Step.NORMAL
+        patience_s = self._options.rise_s if first else self._options.settle_s
+        if now_s - self._too_much_since_s >= patience_s and self.step < _TOP:
             self.step, self.cause = Step(self.step + 1), cause
             self._too_much_since_s = now_s
 

@@ -1,5 +1,7 @@
 """What is shed when the machine is full, in which order, and when it comes back."""
 
+from itertools import pairwise
+
 import pytest
 
 from server.headroom import Headroom, HeadroomOptions, Marks, Step
@@ -18,11 +20,21 @@ def after(headroom: Headroom, signals: dict[str, float], since_s: float, for_s: 
 
 def test_steps_are_taken_one_by_one_in_order():
     headroom, seen = Headroom(), [Step.NORMAL]
-    for n in range(100):
+    for n in range(300):
         step = headroom.observe(BUSY, n / 10)
         if step is not seen[-1]:
             seen.append(step)
     assert seen == list(Step)
+
+
+def test_each_step_is_given_time_to_show_its_effect_before_the_next():
+    headroom, taken_at_s = Headroom(), [0.0]
+    for n in range(300):
+        before = headroom.step
+        if headroom.observe(BUSY, n / 10) is not before:
+            taken_at_s.append(n / 10)
+    waits_s = [round(b - a, 6) for a, b in pairwise(taken_at_s)]
+    assert waits_s == [1.0, 6.0, 6.0, 6.0]
 
 
 def test_first_step_is_taken_within_two_seconds():

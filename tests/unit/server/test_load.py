@@ -40,7 +40,7 @@ def test_load_is_shed_from_its_step_on_and_taken_up_again():
     assert not no_guessing()
     world.passes(1.5, late_s=0.05)
     assert (no_guessing(), terse()) == (True, False)
-    world.passes(3.0, late_s=0.05)
+    world.passes(12.0, late_s=0.05)
     assert terse()
     world.passes(60.0, late_s=0.0)
     assert (no_guessing(), terse()) == (False, False)
