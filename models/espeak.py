@@ -20,7 +20,8 @@ from typing import Any, Final
 import numpy as np
 
 from models.errors import EngineError
-from models.speech import SILENT, Samples, Speech, Timing, clean_text, finish, speakable
+from models.piper_voice import clauses, pause_after
+from models.speech import SILENT, Samples, Speech, Timing, clean_text, finish, pause, speakable
 
 # speak_lib.h
 _AUDIO_OUTPUT_SYNCHRONOUS: Final = 2  # audio comes to the callback before espeak_Synth returns
@@ -35,6 +36,8 @@ _BUFFER_MS: Final = 200  # per callback; only the number of callbacks depends on
 RATE_WPM_MIN: Final = 80  # espeakRATE_MINIMUM
 RATE_WPM_MAX: Final = 450  # espeakRATE_MAXIMUM
 
+
+_AT_ONCE_WORDS: Final = 12  # rendered in well under 60 ms whatever else the machine does
 
 _VOICE_NAME: Final = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)?(\+[A-Za-z0-9_-]+)?")
 """Voices are looked up as files under the data folder: nothing that leads out of it."""
@@ -272,10 +275,18 @@ class EspeakVoice:
         return finish(samples, library.rate_hz, timings)
 
     def stream(self, text: str) -> Iterator[Speech]:
-        """All of it in one part: rendering a sentence takes a few milliseconds."""
-        speech = self.render(text)
-        if len(speech.pcm):
-            yield speech
+        """Speak `text`, a long one clause by clause; same errors as `render`.
+
+        Rendering takes a millisecond a word, more on a busy machine, and a reply must not wait for
+        the last word of it. A short text is one part: its melody is that of the whole.
+        """
+        text = clean_text(text)
+        parts = clauses(text) if len(text.split(" ")) > _AT_ONCE_WORDS else [text]
+        for index, part in enumerate(parts):
+            speech = self.render(part)
+            if len(speech.pcm):
+                yield speech
+                yield from pause(pause_after(part) if index + 1 < len(parts) else 0.0)
 
 
 def _word_timings(

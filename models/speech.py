@@ -6,7 +6,7 @@ sent and prompts of different voices can be played one after the other.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
 
@@ -146,6 +146,12 @@ def joined(parts: Sequence[Speech], *, pause_s: float = 0.0) -> Speech:
     if not pieces:
         return SILENT
     return Speech(pcm=np.concatenate(pieces), words=tuple(words))
+
+
+def pause(seconds: float) -> Iterator[Speech]:
+    """Silence between two parts of a stream, if there is to be any."""
+    if seconds > 0:
+        yield Speech(pcm=np.zeros(round(seconds * RATE_HZ), dtype=np.int16), words=())
 
 
 def _block_levels(samples: Samples) -> Samples:

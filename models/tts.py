@@ -20,17 +20,13 @@ import numpy as np
 
 from models.espeak import EspeakVoice
 from models.piper_voice import SENTENCE_PAUSE_S, sentences
-from models.speech import RATE_HZ, Speech, Word, clean_text, joined
+from models.speech import Speech, Word, clean_text, joined, pause
 
 CACHE_BYTES: Final = 64 * 2**20
 """About 70 minutes of speech in memory, shared by all calls of a process."""
 
 _FORMAT: Final = 1
 """Of the files on disk: raised when speech is finished differently; older files do not count."""
-
-
-_BETWEEN: Final = Speech(pcm=np.zeros(round(SENTENCE_PAUSE_S * RATE_HZ), dtype=np.int16), words=())
-"""What is heard between two sentences that were rendered apart."""
 
 
 class Voice(Protocol):
@@ -138,7 +134,7 @@ class CachedVoice:
         pieces = self._pieces(text)
         for index, piece in enumerate(pieces):
             if index:
-                yield _BETWEEN
+                yield from pause(SENTENCE_PAUSE_S)
             yield from self._streamed(piece)
 
     def _streamed(self, text: str) -> Iterator[Speech]:

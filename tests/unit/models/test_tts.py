@@ -199,6 +199,24 @@ def test_joined_speech_moves_the_later_words():
 # --- the cache ------------------------------------------------------------------------------------
 
 
+LONG = "Your order has left our warehouse, and it should be at the address you gave us in two days."
+
+
+def test_long_text_begins_with_a_short_part_and_is_said_in_full():
+    parts = list(EspeakVoice().stream(LONG))
+    assert len(parts[0].words) <= 7
+    assert [word.text for part in parts for word in part.words] == LONG.split()
+    whole_s = EspeakVoice().render(LONG).duration_s
+    assert sum(part.duration_s for part in parts) == pytest.approx(whole_s, rel=0.25)
+
+
+def test_short_text_is_one_part():
+    assert (
+        len(list(EspeakVoice().stream("Your order has left our warehouse, and is on its way.")))
+        == 1
+    )
+
+
 class CountingVoice:
     """Speaks one sample per character, and remembers what it was asked for."""
 
