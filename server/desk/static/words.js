@@ -70,7 +70,11 @@ export const ENDED = {
   connection_lost: "Your connection was lost too long; the caller went to a colleague.",
   network_error: "Your audio was lost; the caller went to a colleague.",
   no_audio: "Your audio did not connect; the caller went to a colleague.",
-  transferred: "Transferred on.",
+  transferred_on: "Transferred on.",
+  guest_took_over: "Your colleague has the caller now.",
+  left: "You left the call; your colleague has the caller.",
+  host_left: "Your colleague ended the call before you joined.",
+  not_reached: "They did not answer, and will be called again later. There is nothing to wrap up.",
   returned: "Returned to frontdesk.",
 };
 
