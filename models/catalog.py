@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, cast
 
+from models.confidence import Confidence
 from models.errors import DamagedModelError, MissingModelError, UnknownModelError
 
 _HERE: Final = Path(__file__).parent
@@ -103,6 +104,7 @@ class Entry:
     revision: str = ""
     package: str = ""
     context: ContextRule | None = None
+    confidence: Confidence | None = None  # fitted on this model; None: on the bundled one
     prompts: bool = False  # understands words to expect as a prompt
     files: Mapping[str, ModelFile] = field(default_factory=dict[str, ModelFile])
 
@@ -280,12 +282,14 @@ def _remedy(found: Entry) -> str:
 def _entry(name: str, table: Mapping[str, Any]) -> Entry:
     values = dict(table)
     context: dict[str, Any] | None = values.pop("context", None)
+    confidence: dict[str, float] | None = values.pop("confidence", None)
     files: dict[str, dict[str, Any]] = values.pop("files", {})
     return Entry(
         name=name,
         kind=Kind(values.pop("kind")),
         source=Source(values.pop("source")),
         context=None if context is None else _context(context),
+        confidence=None if confidence is None else Confidence(**confidence),
         files={file: ModelFile(**known) for file, known in files.items()},
         **values,
     )

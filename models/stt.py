@@ -8,9 +8,9 @@ itself, stock ones at least 10 s.
 An utterance goes: is there anything but silence -> its edges cut or padded to what models are used
 to (models/utterance.py) -> features -> encode -> beam search (models/decoding.py) -> does this look
 like speech -> n-best (models/transcript.py). A decode that looks wrong is done again at full
-length, where that may help, and the likelier of the two is kept. Where a closed slot is being asked for
-(models/constraint.py) and the best hypothesis does not fit it, the same encoder output is searched
-once more for what the slot allows.
+length, where that may help, and the likelier of the two is kept. Where a closed slot is being asked
+for (models/constraint.py) and the best hypothesis does not fit it, the same encoder output is
+searched once more for what the slot allows.
 """
 
 import threading
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from models import catalog
 from models.catalog import ContextRule, Rule
+from models.confidence import Confidence
 from models.constraint import LENGTH_BONUS, Vocabulary
 from models.decoding import (
     CONSTRAINED_BEAM,
@@ -152,6 +153,7 @@ class SttEngine:
         self.name = str(model)
         self._rule = context or (entry and entry.context) or STOCK_CONTEXT
         self._prompts = entry is None or entry.prompts
+        self._confidence = (entry and entry.confidence) or Confidence()
         self._retry = retry
         self._beam = beam
         self._slots = threading.BoundedSemaphore(threads)
@@ -234,7 +236,10 @@ class SttEngine:
                 self._look_again(window)
                 self._constrain(window)
                 self._time_words(window)
-        return [_transcript(one, found) for one, found in zip(prepared, asked, strict=True)]
+        return [
+            _transcript(one, found, self._confidence)
+            for one, found in zip(prepared, asked, strict=True)
+        ]
 
     def _windows(self, prepared: Prepared) -> list[_Window]:
         request = prepared.request
@@ -361,7 +366,7 @@ def _grouped(every: Iterable[_Window]) -> list[list[_Window]]:
     return list(groups.values())
 
 
-def _transcript(prepared: Prepared, found: Sequence[_Window]) -> Transcript:
+def _transcript(prepared: Prepared, found: Sequence[_Window], confidence: Confidence) -> Transcript:
     cpu_s = prepared.cpu_s + sum(window.engine_s for window in found)
     if not found:
         return Transcript(cpu_s=cpu_s)
@@ -369,7 +374,7 @@ def _transcript(prepared: Prepared, found: Sequence[_Window]) -> Transcript:
     if not decoded.hypotheses or rejected(decoded.log_prob, decoded.no_speech_prob):
         return Transcript(no_speech_prob=decoded.no_speech_prob, cpu_s=cpu_s)
     return replace(
-        scored(decoded.hypotheses, decoded.no_speech_prob, cpu_s),
+        scored(decoded.hypotheses, decoded.no_speech_prob, cpu_s, confidence),
         constrained=decoded.constrained,
         words=decoded.words,
     )

@@ -1,12 +1,12 @@
 """What speech to text returns: n-best texts, and how sure they are."""
 
-import math
 import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from models.confidence import MARGIN_MAX, Confidence
 from models.speech import Word
 
 
@@ -30,7 +30,7 @@ class Transcript:
     constrained: tuple[Hypothesis, ...] = ()
     words: tuple[Word, ...] = ()
     no_speech_prob: float = 0.0
-    confidence: float = 0.0  # that the first text is right, in [0, 1]; see `confidence_of`
+    confidence: float = 0.0  # that the first text is right, in [0, 1]; see `Confidence`
     cpu_s: float = 0.0
 
     @property
@@ -63,30 +63,24 @@ def distinct(hypotheses: Sequence[Hypothesis]) -> tuple[Hypothesis, ...]:
     return tuple(seen.values())
 
 
-_BIAS: Final = 0.25
-_PER_LOG_PROB: Final = 4.85
-_PER_MARGIN: Final = 5.0
-_MARGIN_MAX: Final = 0.6  # beyond it a larger lead says no more
+def lead_of(hypotheses: Sequence[Hypothesis]) -> float:
+    """How much likelier the first of at least one hypothesis is than the second."""
+    if len(hypotheses) < 2:
+        return MARGIN_MAX
+    return hypotheses[0].log_prob - hypotheses[1].log_prob
 
 
-def confidence_of(log_prob: float, margin: float) -> float:
-    """How likely the first hypothesis is right, word for word, in [0, 1].
-
-    A logistic of the mean log probability and of the lead over the second hypothesis, fitted on
-    synthetic callers with and without noise. It is not calibrated on people: use it to rank and to
-    set bands, not as a probability.
-    """
-    z = _BIAS + _PER_LOG_PROB * log_prob + _PER_MARGIN * min(max(margin, 0.0), _MARGIN_MAX)
-    return 1.0 / (1.0 + math.exp(-z))
-
-
-def scored(hypotheses: tuple[Hypothesis, ...], no_speech_prob: float, cpu_s: float) -> Transcript:
+def scored(
+    hypotheses: tuple[Hypothesis, ...],
+    no_speech_prob: float,
+    cpu_s: float,
+    confidence: Confidence | None = None,
+) -> Transcript:
     """The transcript of at least one hypothesis, with its confidence."""
-    best = hypotheses[0].log_prob
-    margin = best - hypotheses[1].log_prob if len(hypotheses) > 1 else _MARGIN_MAX
+    sure = (confidence or Confidence()).of(hypotheses[0].log_prob, lead_of(hypotheses))
     return Transcript(
         hypotheses=hypotheses,
         no_speech_prob=no_speech_prob,
-        confidence=confidence_of(best, margin),
+        confidence=sure,
         cpu_s=cpu_s,
     )

@@ -48,3 +48,24 @@ def eval_stt(
 
     asked = Asked(said=said, conditions=tuple(condition or ()), limit=limit, compute_type=compute)
     typer.echo(compare(names, asked, typer.echo))
+
+
+@eval_app.command("confidence")
+def eval_confidence(
+    name: Annotated[str, typer.Argument(help="A model of the catalogue, or a folder.")],
+    report_on: Annotated[
+        str, typer.Option(help="Held out of the fit: a speaker, or an engine, of the set's kinds.")
+    ] = "george",
+    said: Annotated[
+        Path, typer.Option("--set", help="evaluation.npz of a training run's work folder.")
+    ] = Path("var/training/evaluation.npz"),
+    condition: Annotated[
+        list[str] | None, typer.Option(help="mu-law, noise 10 dB, babble 10 dB, bad line.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Utterances of each kind.", min=1)] = None,
+) -> None:
+    """Fit what a model says of its own certainty; report on speakers that the fit never heard."""
+    from models.train.report import Asked, calibration
+
+    asked = Asked(said=said, conditions=tuple(condition or ()), limit=limit)
+    typer.echo(calibration(name, asked, report_on, typer.echo))

@@ -8,7 +8,7 @@ had, through the same conditions with the same noise, by the engine that answers
 """
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -155,6 +155,21 @@ def measure(
     return rows
 
 
+def trials(
+    said: Sequence[Utterance],
+    conditions: Sequence[str],
+    voices: Sequence[NDArray[np.float32]],
+    seed: int = 1,
+) -> Iterator[tuple[Utterance, NDArray[np.int16]]]:
+    """Every utterance as it is heard in every condition; `voices` babble."""
+    for name in conditions:
+        for number, one in enumerate(said):
+            chance = Chance(
+                random.Random(f"{seed}/{number}"), np.random.default_rng(number), voices
+            )
+            yield one, heard_as(one, CONDITIONS[name], chance)
+
+
 def _row(
     engine: SttEngine,
     name: str,
@@ -166,10 +181,9 @@ def _row(
     errors = words = exact = free = constrained = 0
     cpu_s = 0.0
     within: Vocabulary | None = None
-    for number, one in enumerate(said):
-        chance = Chance(random.Random(f"{seed}/{number}"), np.random.default_rng(number), voices)
+    for one, pcm in trials(said, (condition,), voices, seed):
         within = slot_of(one)
-        heard = engine.transcribe(heard_as(one, CONDITIONS[condition], chance), within=within)
+        heard = engine.transcribe(pcm, within=within)
         want, got = normalise(one.text).split(), heard.text.split()
         wrong = word_errors(want, got)
         errors, words, exact = errors + wrong, words + len(want), exact + (wrong == 0)

@@ -7,6 +7,7 @@ from typing import Final
 
 from models import catalog
 from models.catalog import ContextRule, Rule
+from models.confidence import Confidence
 from models.stt import SttEngine
 from models.train import corpus
 from models.train.config import RecipeError
@@ -55,6 +56,40 @@ def compare(names: Sequence[str], asked: Asked, say: Callable[[str], None]) -> s
         size = size_of(catalog.locate(name)) / 1e6
         say(f"{name}: {size:.1f} MB, {cpu_ms:.1f} CPU-ms an utterance, silence kept silent {quiet}")
     return table(columns)
+
+
+def calibration(name: str, asked: Asked, report_on: str, say: Callable[[str], None]) -> str:
+    """A model's confidence, fitted on every kind of utterance but those that are reported on.
+
+    Args:
+        report_on: part of the name of a kind: a speaker or an engine that speaks.
+
+    Returns:
+        The line for the model's entry in the catalogue.
+
+    Raises:
+        RecipeError: the set is missing or damaged.
+        CalibrationError: there is not enough to fit or to report on.
+        ModelError: the model does not load.
+    """
+    from models import calibrate
+
+    said = _limited(_loaded(asked.said), asked.limit)
+    conditions = asked.conditions or tuple(CONDITIONS)
+    engine = SttEngine(name, compute_type=asked.compute_type)
+    mine = calibrate.heard(engine, [u for u in said if report_on not in u.kind], conditions)
+    others = calibrate.heard(engine, [u for u in said if report_on in u.kind], conditions)
+    before = catalog.entries()[name].confidence if name in catalog.entries() else None
+    found = calibrate.fitted(mine)
+    for title, confidence in (("as it was", before or Confidence()), ("fitted", found)):
+        report = calibrate.reliability(others, confidence)
+        say(f"{title}, on {report_on}: off by {report.off:.3f}, Brier score {report.brier:.3f}")
+        for band in report.bands:
+            say(f"  {band}")
+    return (
+        f"confidence = {{ bias = {found.bias}, per_log_prob = {found.per_log_prob},"
+        f" per_margin = {found.per_margin} }}"
+    )
 
 
 def _loaded(path: Path) -> list[corpus.Utterance]:

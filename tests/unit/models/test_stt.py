@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from models import catalog
 from models.catalog import ContextRule, Rule
+from models.confidence import Confidence
 from models.decoding import (
     Decoded,
     Encoded,
@@ -30,7 +31,7 @@ from models.errors import DamagedModelError, EngineError, UnknownModelError
 from models.espeak import EspeakVoice
 from models.speech import RATE_HZ, Pcm
 from models.stt import Request, SttEngine, rejected, token_cap
-from models.transcript import Hypothesis, confidence_of, distinct, normalise, scored
+from models.transcript import Hypothesis, distinct, normalise, scored
 from models.utterance import LEAD_S, TAIL_S, Utterance, windows
 
 
@@ -418,10 +419,10 @@ def test_empty_best_hypothesis_means_nothing_was_said():
 
 @given(st.floats(-20, 0), st.floats(0, 5))
 def test_confidence_is_a_share_and_grows_with_its_evidence(log_prob: float, margin: float):
-    value = confidence_of(log_prob, margin)
+    value = Confidence().of(log_prob, margin)
     assert 0.0 <= value <= 1.0
-    assert confidence_of(min(0.0, log_prob + 0.1), margin) >= value
-    assert confidence_of(log_prob, margin + 0.1) >= value
+    assert Confidence().of(min(0.0, log_prob + 0.1), margin) >= value
+    assert Confidence().of(log_prob, margin + 0.1) >= value
 
 
 def test_a_lead_over_the_second_counts():
