@@ -7,15 +7,20 @@ end of the last. The floor is held between limits, so that neither digital silen
 moves the threshold out of the range where speech lies.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from loadtest.pcm import RATE_HZ, Pcm
 
 _BLOCK: Final = RATE_HZ // 100  # 10 ms
+_TO_POWER: Final = 1 / (_BLOCK * 32_768.0**2)
+_LEAST_POWER: Final = 2.5e-10  # of full scale: less is digital silence
+_LEAST_DB: Final = 10 * math.log10(_LEAST_POWER)
 _ONSET_BLOCKS: Final = 3  # 30 ms: longer than a click, shorter than the shortest vowel
 _FLOOR_BLOCKS: Final = 150  # 1.5 s
 _MARGIN_DB: Final = 12.0  # above the noise floor
@@ -41,9 +46,9 @@ ActivityEvent: TypeAlias = SpeechStarted | SpeechStopped
 def levels_db(pcm: Pcm) -> list[float]:
     """The level of each whole 10 ms block in dB of full scale; -96 for digital silence."""
     blocks = pcm[: pcm.size - pcm.size % _BLOCK].reshape(-1, _BLOCK).astype(np.float32)
-    # One pass without a temporary: this runs for every frame of every call.
-    power = np.einsum("ij,ij->i", blocks, blocks) / (_BLOCK * 32_768.0**2)
-    return (10 * np.log10(np.maximum(power, 2.5e-10))).tolist()
+    # One pass without a temporary.
+    power = np.einsum("ij,ij->i", blocks, blocks) * _TO_POWER
+    return (10 * np.log10(np.maximum(power, _LEAST_POWER))).tolist()
 
 
 def is_loud(frame: Pcm) -> bool:
@@ -53,22 +58,41 @@ def is_loud(frame: Pcm) -> bool:
     )
 
 
+def _level_db(block: NDArray[np.float64]) -> float:
+    """As `levels_db`, of one block: small arrays cost their calls, and this is the fewest."""
+    power = float(np.dot(block, block)) * _TO_POWER
+    return 10 * math.log10(power) if power > _LEAST_POWER else _LEAST_DB
+
+
+class _Floor:
+    """The lowest of the last 1.5 s of levels, whatever their number at constant cost."""
+
+    def __init__(self) -> None:
+        self._lows: deque[tuple[int, float]] = deque()  # rising; each the lowest since it came
+        self._count = 0
+
+    def lowest(self, level: float) -> float:
+        """Take in a level; the lowest that counts now."""
+        lows = self._lows
+        while lows and lows[-1][1] >= level:
+            lows.pop()
+        lows.append((self._count, level))
+        if lows[0][0] <= self._count - _FLOOR_BLOCKS:
+            lows.popleft()
+        self._count += 1
+        return lows[0][1]
+
+
 class Activity:
     """Speech and quiet in one direction; feed it all samples from `origin` on, in order."""
 
     def __init__(self, *, quiet_s: float, origin: int = 0) -> None:
         self._quiet_blocks = max(1, round(quiet_s * 100))
-        self._recent: deque[float] = deque(maxlen=_FLOOR_BLOCKS)
+        self._floor = _Floor()
         self._position = origin
         self._loud_run = 0
         self._last_loud_end = origin
         self.speaking = False
-
-    @property
-    def threshold_db(self) -> float:
-        """What counts as loud now."""
-        floor = min(self._recent, default=_FLOOR_MIN_DB)
-        return min(max(floor, _FLOOR_MIN_DB), _FLOOR_MAX_DB) + _MARGIN_DB
 
     @property
     def quiet_samples(self) -> int:
@@ -78,20 +102,27 @@ class Activity:
     def receive(self, pcm: Pcm) -> list[ActivityEvent]:
         """Listen on; `pcm` is a whole number of 10 ms blocks."""
         events: list[ActivityEvent] = []
-        for level in levels_db(pcm):
-            self._recent.append(level)
-            loud = level > self.threshold_db
-            self._position += _BLOCK
-            self._loud_run = self._loud_run + 1 if loud else 0
-            if loud and (self.speaking or self._loud_run >= _ONSET_BLOCKS):
-                self._last_loud_end = self._position
-            if not self.speaking and self._loud_run >= _ONSET_BLOCKS:
-                self.speaking = True
-                events.append(SpeechStarted(at=self._position - _ONSET_BLOCKS * _BLOCK))
-            elif self.speaking and self.quiet_samples >= self._quiet_blocks * _BLOCK:
-                self.speaking = False
-                events.append(SpeechStopped(at=self._last_loud_end))
+        samples = pcm.astype(np.float64)
+        for start in range(0, pcm.size - _BLOCK + 1, _BLOCK):
+            event = self._block(_level_db(samples[start : start + _BLOCK]))
+            if event is not None:
+                events.append(event)
         return events
+
+    def _block(self, level: float) -> ActivityEvent | None:
+        floor = self._floor.lowest(level)
+        loud = level > min(max(floor, _FLOOR_MIN_DB), _FLOOR_MAX_DB) + _MARGIN_DB
+        self._position += _BLOCK
+        self._loud_run = self._loud_run + 1 if loud else 0
+        if loud and (self.speaking or self._loud_run >= _ONSET_BLOCKS):
+            self._last_loud_end = self._position
+        if not self.speaking and self._loud_run >= _ONSET_BLOCKS:
+            self.speaking = True
+            return SpeechStarted(at=self._position - _ONSET_BLOCKS * _BLOCK)
+        if self.speaking and self.quiet_samples >= self._quiet_blocks * _BLOCK:
+            self.speaking = False
+            return SpeechStopped(at=self._last_loud_end)
+        return None
 
 
 def sounding_span(pcm: Pcm) -> tuple[int, int]:

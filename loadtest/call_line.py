@@ -180,6 +180,7 @@ async def open_call(
     caller: str,
     network: Impairment | None = None,
     clock: MediaClock | None = None,
+    recorder: Recorder | None = None,
     local_host: str | None = None,
     ring_timeout_s: float = TIMER_B_S,
 ) -> AsyncGenerator[CallLine]:
@@ -190,6 +191,7 @@ async def open_call(
         caller: our number or name.
         network: what happens to what we send: packets over SIP, bytes over a WebSocket.
         clock: shared with other calls; without one the call has its own.
+        recorder: keeps the audio; without one all of it is kept.
         local_host: the address to call from; by default what the route says.
         ring_timeout_s: without a final answer by then it is given up.
 
@@ -198,7 +200,7 @@ async def open_call(
     """
     async with contextlib.AsyncExitStack() as stack:
         if is_stream(target):
-            yield await _open_stream(stack, target, caller, network, clock)
+            yield await _open_stream(stack, target, caller, network, clock, recorder)
             return
         line = await stack.enter_async_context(
             open_line(
@@ -207,6 +209,7 @@ async def open_call(
                 local_host=local_host,
                 ring_timeout_s=ring_timeout_s,
                 clock=clock,
+                recorder=recorder,
             )
         )
         path: ImpairedPath | None = None
@@ -224,6 +227,7 @@ async def _open_stream(
     caller: str,
     network: Impairment | None,
     clock: MediaClock | None,
+    recorder: Recorder | None,
 ) -> StreamCallLine:
     via: tuple[str, int] | None = None
     parts = urlsplit(url)
@@ -234,7 +238,7 @@ async def _open_stream(
         )
         via = proxy.address
     line = await stack.enter_async_context(
-        open_stream_line(url, caller=caller, clock=clock, via=via)
+        open_stream_line(url, caller=caller, clock=clock, via=via, recorder=recorder)
     )
     return StreamCallLine(
         line,

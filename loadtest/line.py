@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from loadtest.clock import MediaClock
 from loadtest.media import Media
+from loadtest.recorder import Recorder
 from loadtest.sip_uac import Answer, SipPhone
 
 
@@ -24,6 +25,7 @@ async def open_line(
     local_host: str | None,
     ring_timeout_s: float,
     clock: MediaClock | None = None,
+    recorder: Recorder | None = None,
 ) -> AsyncGenerator[Line]:
     """Call `target` and wait for the answer; leaving the context hangs up and stops the audio.
 
@@ -36,7 +38,7 @@ async def open_line(
         PeerError: an answer that cannot be used.
     """
     async with SipPhone.open(target, caller=caller, local_host=local_host) as phone:
-        media = await Media.open(phone.local[0], clock)
+        media = await Media.open(phone.local[0], clock, recorder)
         try:
             phone.on_media_changed = media.redirect
             answer = await phone.dial(media_port=media.port, ring_timeout_s=ring_timeout_s)

@@ -1,16 +1,19 @@
 """The caller's audio: an RTP socket, ticked every 20 ms by a clock that calls may share.
 
-Every 20 ms one packet leaves, silence when there is nothing to say, and one frame is listened to.
-Listening lies 60 ms behind the clock, which is a phone's jitter buffer; the recording is complete.
+Every 20 ms one packet leaves, silence when there is nothing to say; then the socket is read and one
+frame is listened to. Listening lies 60 ms behind the clock, which is a phone's jitter buffer.
+
+A hundred calls share one core with nothing to spare, so what can be done once is: speech is encoded
+when it is queued, digital silence is neither decoded nor copied, and the kernel tells when a packet
+came, so that no packet wakes the process.
 """
 
 import asyncio
 import secrets
-import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -29,13 +32,17 @@ from loadtest.rtp import (
     MalformedPacketError,
     RtpPacket,
     key_packets,
+    rtp_header,
 )
+from loadtest.rtp_socket import RtpSocket
 from loadtest.sdp import RemoteMedia
 
 LISTENING_DELAY: Final = LATE_SAMPLES
 _CONCEAL_SAMPLES: Final = 3 * FRAME_SAMPLES  # longer holes are silence, as in any phone
 _MAX_LATENESS_KEPT: Final = 180_000  # an hour of ticks
 _SILENT: Final = {codec: g711.encode(SILENCE, codec) for codec in g711.PAYLOAD_TYPES}
+_NOTHING: Final = _SILENT["PCMU"]  # decodes to zeros, which A-law does not have
+_HOLDING: Final = frozenset({"sendonly", "inactive"})  # the far end does not listen
 _AHEAD_SAMPLES: Final = 5 * RATE_HZ  # audio stamped further into the future is not believed
 
 
@@ -47,19 +54,25 @@ class Sent:
     end: int
 
 
-class Media(asyncio.DatagramProtocol):
+_Spoken: TypeAlias = tuple[Pcm, bytes]
+"""A frame and its payload."""
+
+
+class Media:
     """One call's audio. Open with `Media.open`, start with `start`, end with `close`."""
 
-    def __init__(self, clock: MediaClock | None = None) -> None:
-        self.recorder = Recorder()
+    def __init__(self, sock: RtpSocket, clock: MediaClock, recorder: Recorder) -> None:
+        self.recorder = recorder
         self.on_frame: Callable[[Pcm, int], None] = lambda frame, now: None
         """Called each 20 ms with the frame listened to and the sample after its end."""
-        self._transport: asyncio.DatagramTransport | None = None
+        self._socket = sock
         self._remote: RemoteMedia | None = None
-        self._outgoing: deque[Pcm | KeyPacket] = deque()
+        self._codec = "PCMU"
+        self._silence: _Spoken = SILENCE, _SILENT["PCMU"]
+        self._address = ("", 0)
+        self._outgoing: deque[_Spoken | KeyPacket] = deque()
         self._arrivals = Arrivals()
-        self._clock = clock or MediaClock()
-        self._started = False
+        self._clock = clock
         self._epoch_s = 0.0
         self._tick = 0
         self._sent = 0
@@ -72,52 +85,67 @@ class Media(asyncio.DatagramProtocol):
         self._heard_end = 0  # the furthest sample heard
         self._transit = Transit(RATE_HZ)
         self._underruns = Underruns()
-        self.port = 0
 
     @classmethod
-    async def open(cls, host: str, clock: MediaClock | None = None) -> "Media":
+    async def open(
+        cls, host: str, clock: MediaClock | None = None, recorder: Recorder | None = None
+    ) -> "Media":
         """A media session with its socket on `host`, nothing sent yet.
 
         Args:
             host: the address to listen at.
             clock: shared with other calls; without one the session has its own.
+            recorder: keeps the audio; without one all of it is kept.
 
         Raises:
             UnreachableError: no socket.
         """
-        media = cls(clock)
-        loop = asyncio.get_running_loop()
         try:
-            sock = _even_port_socket(host)
+            sock = RtpSocket(host)
         except OSError as error:
             raise UnreachableError(f"no RTP socket on {host}: {error.strerror}") from error
-        media.port = sock.getsockname()[1]
-        media._transport, _ = await loop.create_datagram_endpoint(lambda: media, sock=sock)
-        return media
+        return cls(sock, clock or MediaClock(), recorder or Recorder())
+
+    @property
+    def port(self) -> int:
+        """Where our socket listens."""
+        return self._socket.port
 
     def start(self, remote: RemoteMedia) -> None:
         """Begin to send, receive and keep time."""
-        self._remote = remote
-        self._started = True
+        self._socket.receive()  # early media: nobody listens before the call is answered
+        self.redirect(remote)
         # A frame is spoken before it is sent: see loadtest/recorder.py.
-        self._epoch_s = self._clock.join(self._on_tick) - FRAME_S
+        self._epoch_s = self._clock.join(self._on_tick, self._listen) - FRAME_S
 
     def redirect(self, remote: RemoteMedia) -> None:
         """Send to another place from now on (re-INVITE)."""
         self._remote = remote
+        self._address = remote.host, remote.port
         self._marker = True
+        if remote.codec != self._codec:
+            self._codec = remote.codec
+            self._silence = SILENCE, _SILENT[remote.codec]
+            waiting = tuple(self._outgoing)
+            self._outgoing.clear()
+            self._outgoing.extend(
+                each if isinstance(each, KeyPacket) else (each[0], self._encode(each[0]))
+                for each in waiting
+            )
 
     async def close(self) -> None:
         """Stop the clock and close the socket; idempotent."""
         self._clock.leave(self._on_tick)
-        if self._transport is not None:
-            self._transport.close()
+        self._socket.close()
 
     # --- sending ----------------------------------------------------------------------------------
 
     def say(self, pcm: Pcm) -> Sent:
         """Queue speech behind what is queued; returns where it will lie."""
-        return self._queue(frames_of(pcm))
+        frames = frames_of(pcm)
+        coded = self._encode(pcm).ljust(len(frames) * FRAME_SAMPLES, self._silence[1][:1])
+        payloads = (coded[at : at + FRAME_SAMPLES] for at in range(0, len(coded), FRAME_SAMPLES))
+        return self._queue(zip(frames, payloads, strict=True))
 
     def press(self, keys: str) -> Sent:
         """Queue DTMF as telephone-events, with pauses between keys.
@@ -127,14 +155,10 @@ class Media(asyncio.DatagramProtocol):
         """
         if self._remote is None or self._remote.event_type is None:
             raise ValueError("the far end takes no telephone-events")
-        frames: list[Pcm | KeyPacket] = []
+        frames: list[_Spoken | KeyPacket] = []
         for key in keys:
-            frames += [*key_packets(key), *([SILENCE] * KEY_PAUSE_FRAMES)]
+            frames += [*key_packets(key), *([self._silence] * KEY_PAUSE_FRAMES)]
         return self._queue(frames)
-
-    def stop_sending(self) -> None:
-        """Forget what is queued and not yet sent."""
-        self._outgoing.clear()
 
     @property
     def now(self) -> int:
@@ -145,36 +169,34 @@ class Media(asyncio.DatagramProtocol):
         """When this sample of our clock was, by the event loop's."""
         return self._epoch_s + sample / RATE_HZ
 
-    def _queue(self, frames: "list[Pcm] | list[Pcm | KeyPacket]") -> Sent:
+    def _encode(self, pcm: Pcm) -> bytes:
+        return g711.encode(pcm, self._codec)
+
+    def _queue(self, frames: "Iterable[_Spoken | KeyPacket]") -> Sent:
         start = self.now + len(self._outgoing) * FRAME_SAMPLES
         self._outgoing.extend(frames)
-        return Sent(start=start, end=start + len(frames) * FRAME_SAMPLES)
+        return Sent(start=start, end=self.now + len(self._outgoing) * FRAME_SAMPLES)
 
     def _on_tick(self, late_s: float) -> None:
         """Tick k ends the frame that began at epoch + k · 20 ms."""
         self._lateness_s.append(late_s)
-        self._send_frame()
-        end = self._tick * FRAME_SAMPLES - LISTENING_DELAY
-        frame = self.recorder.heard.read(end - FRAME_SAMPLES, end)
-        self._underruns.frame(frame if self._heard_end >= end else None)
-        self.on_frame(frame, end)
-
-    def _send_frame(self) -> None:
-        frame = self._outgoing.popleft() if self._outgoing else SILENCE
+        frame = self._outgoing.popleft() if self._outgoing else self._silence
         if isinstance(frame, KeyPacket):
             self._send_key(frame)
         else:
-            self.recorder.sent.write(self.now, frame)
-            self._send_audio(frame)
+            self._send_audio(*frame)
         self._timestamp = (self._timestamp + FRAME_SAMPLES) & 0xFFFFFFFF
         self._tick += 1
 
-    def _send_audio(self, frame: Pcm) -> None:
+    def _send_audio(self, frame: Pcm, payload: bytes) -> None:
+        if frame is SILENCE:
+            self.recorder.sent.reach(self.now + FRAME_SAMPLES)
+        else:
+            self.recorder.sent.write(self.now, frame)
         remote = self._remote
-        if remote is None or remote.direction in {"sendonly", "inactive"}:
-            return  # on hold
-        payload = _SILENT[remote.codec] if frame is SILENCE else g711.encode(frame, remote.codec)
-        self._transmit(remote, remote.payload_type, payload, self._timestamp, marker=self._marker)
+        if remote is None or remote.direction in _HOLDING:
+            return
+        self._transmit(remote.payload_type, payload, self._timestamp, marker=self._marker)
         self._marker = False
 
     def _send_key(self, packet: KeyPacket) -> None:
@@ -185,36 +207,26 @@ class Media(asyncio.DatagramProtocol):
             self._key_timestamp = self._timestamp
         for _ in range(packet.copies):
             self._transmit(
-                remote, remote.event_type, packet.payload, self._key_timestamp, marker=packet.first
+                remote.event_type, packet.payload, self._key_timestamp, marker=packet.first
             )
 
-    def _transmit(
-        self,
-        remote: RemoteMedia,
-        payload_type: int,
-        payload: bytes,
-        timestamp: int,
-        *,
-        marker: bool,
-    ) -> None:
-        self._sequence = (self._sequence + 1) & 0xFFFF
-        packet = RtpPacket(
-            payload_type=payload_type,
-            sequence=self._sequence,
-            timestamp=timestamp,
-            ssrc=self._ssrc,
-            payload=payload,
-            marker=marker,
-        )
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.sendto(packet.to_bytes(), (remote.host, remote.port))
-            self._sent += 1
+    def _transmit(self, payload_type: int, payload: bytes, timestamp: int, *, marker: bool) -> None:
+        self._sequence = sequence = (self._sequence + 1) & 0xFFFF
+        header = rtp_header(marker << 7 | payload_type, sequence, timestamp, self._ssrc)
+        self._sent += self._socket.send(header + payload, self._address)
 
     # --- receiving --------------------------------------------------------------------------------
 
-    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
-        if not self._started:
-            return  # early media: nobody listens before the call is answered
+    def _listen(self) -> None:
+        """Take in what has come, and hear the frame that is due."""
+        for data, age_s in self._socket.receive():
+            self._receive(data, age_s)
+        end = self._tick * FRAME_SAMPLES - LISTENING_DELAY
+        frame = self.recorder.heard.read(end - FRAME_SAMPLES, end)
+        self._underruns.frame(frame if self._heard_end >= end else None)
+        self.on_frame(frame, end)
+
+    def _receive(self, data: bytes, age_s: float) -> None:
         try:
             packet = RtpPacket.parse(data)
         except MalformedPacketError:
@@ -223,23 +235,24 @@ class Media(asyncio.DatagramProtocol):
         if remote is None or packet.payload_type != remote.payload_type or not packet.payload:
             self._arrivals.note(packet)
             return
-        arrived_s = asyncio.get_running_loop().time() - self._epoch_s
+        arrived_s = asyncio.get_running_loop().time() - age_s - self._epoch_s
         arrived_at = round(arrived_s * RATE_HZ)
         self._transit.packet(arrived_s, packet.timestamp)
         position = self._arrivals.place(packet, arrived_at)
         if position is not None and position < arrived_at + _AHEAD_SAMPLES:
-            self._hear(position, g711.decode(packet.payload, remote.codec))
+            self._hear(position, packet.payload)
 
-    def error_received(self, exc: Exception) -> None:
-        """An unreachable media port shows as silence; the call itself is SIP's to end."""
-
-    def _hear(self, position: int, pcm: Pcm) -> None:
+    def _hear(self, position: int, payload: bytes) -> None:
+        heard, end = self.recorder.heard, position + len(payload)
         hole = position - self._heard_end
         if self._heard_end and 0 < hole <= _CONCEAL_SAMPLES:
-            last = self.recorder.heard.read(self._heard_end - FRAME_SAMPLES, self._heard_end)
-            self.recorder.heard.write(self._heard_end, np.resize(last, hole))
-        self.recorder.heard.write(position, pcm)
-        self._heard_end = max(self._heard_end, position + pcm.size)
+            last = heard.read(self._heard_end - FRAME_SAMPLES, self._heard_end)
+            heard.write(self._heard_end, np.resize(last, hole))
+        if payload == _NOTHING and hole >= 0 and self._codec == "PCMU":
+            heard.reach(end)
+        else:
+            heard.write(position, g711.decode(payload, self._codec))
+        self._heard_end = max(self._heard_end, end)
 
     @property
     def received(self) -> int:
@@ -276,15 +289,3 @@ class Media(asyncio.DatagramProtocol):
                 buffer_ms=1000 * seconds(LISTENING_DELAY),
             ),
         )
-
-
-def _even_port_socket(host: str) -> socket.socket:
-    """A UDP socket on an even port, as RFC 3550 §11 asks of RTP; any port after eight tries."""
-    for attempt in range(8):
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.setblocking(False)
-        sock.bind((host, 0))
-        if sock.getsockname()[1] % 2 == 0 or attempt == 7:
-            return sock
-        sock.close()
-    raise AssertionError("unreachable")

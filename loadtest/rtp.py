@@ -22,6 +22,11 @@ _JUMP_SAMPLES: Final = 8_000  # a timestamp step over a second is a new stream, 
 _LATE_RUN: Final = 5  # packets late in a row (100 ms): the sender stalled, its audio goes on later
 
 
+def rtp_header(second: int, sequence: int, timestamp: int, ssrc: int) -> bytes:
+    """A header without extension or contributing sources; `second` is marker and payload type."""
+    return _HEADER.pack(0x80, second, sequence, timestamp, ssrc)
+
+
 class MalformedPacketError(ValueError):
     """Bytes that are not RTP version 2; drop them."""
 
@@ -37,8 +42,7 @@ class RtpPacket:
 
     def to_bytes(self) -> bytes:
         second = (self.marker << 7) | self.payload_type
-        header = _HEADER.pack(0x80, second, self.sequence, self.timestamp, self.ssrc)
-        return header + self.payload
+        return rtp_header(second, self.sequence, self.timestamp, self.ssrc) + self.payload
 
     @classmethod
     def parse(cls, data: bytes) -> "RtpPacket":

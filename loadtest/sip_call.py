@@ -185,8 +185,13 @@ class OutgoingCall:
             return self._over("caller", self._why_leaving) if method == "BYE" else []
         return []
 
+    @property
+    def idle(self) -> bool:
+        """Whether time alone brings nothing, until something is received or asked of us."""
+        return not self._pending and self._requests.idle
+
     def tick(self, now_s: float) -> list[Output]:
-        """Repeat and give up what is due; call at least every 100 ms."""
+        """Repeat and give up what is due; call at least every 100 ms unless idle."""
         outputs: list[Output] = list(self._requests.tick(now_s))
         for pending in list(self._pending.values()):
             if now_s >= pending.give_up_s:

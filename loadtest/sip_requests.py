@@ -86,6 +86,11 @@ class IncomingRequests:
             return Reply(transmits=(self._answered[key],))
         return self._answer(request, source, now_s, self._in_dialog(request, remote_tag, live))
 
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to repeat, so that time alone brings nothing."""
+        return self._unacknowledged is None
+
     def tick(self, now_s: float) -> list[Transmit]:
         """The 200 to repeat, if one is due (timers G and H)."""
         waiting = self._unacknowledged

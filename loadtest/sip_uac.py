@@ -58,6 +58,7 @@ class SipPhone(asyncio.DatagramProtocol):
         self._call: OutgoingCall | None = None
         self._answered: asyncio.Future[RemoteMedia] | None = None
         self._ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self._stirred = asyncio.Event()  # something was sent or received: there may be timers
         self.local: Address = ("", 0)
         self.on_media_changed: Callable[[RemoteMedia], None] = lambda media: None
 
@@ -182,11 +183,15 @@ class SipPhone(asyncio.DatagramProtocol):
 
     async def _keep_time(self) -> None:
         while True:
+            if self._call is None or self._call.idle:
+                self._stirred.clear()
+                await self._stirred.wait()
             await asyncio.sleep(_TICK_S)
             if self._call is not None:
                 self._carry_out(self._call.tick(asyncio.get_running_loop().time()))
 
     def _carry_out(self, outputs: Iterable[Output]) -> None:
+        self._stirred.set()
         for output in outputs:
             match output:
                 case Transmit(data=data, to=to):

@@ -96,9 +96,13 @@ class StreamLine:
     """
 
     def __init__(
-        self, socket: ClientConnection, caller: str, clock: MediaClock | None = None
+        self,
+        socket: ClientConnection,
+        caller: str,
+        clock: MediaClock | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
-        self.recorder = Recorder()
+        self.recorder = recorder or Recorder()
         self.setup_s = 0.0
         """Connecting and upgrading."""
         self._socket = socket
@@ -315,6 +319,7 @@ async def open_stream_line(
     open_timeout_s: float = _OPEN_S,
     clock: MediaClock | None = None,
     via: tuple[str, int] | None = None,
+    recorder: Recorder | None = None,
 ) -> AsyncGenerator[StreamLine]:
     """Open a stream to `url` (ws:// or wss://); leaving the context stops it.
 
@@ -324,6 +329,7 @@ async def open_stream_line(
         open_timeout_s: how long it may take to accept.
         clock: shared with other calls; without one the line has its own.
         via: connect to this address instead of the URL's: a proxy.
+        recorder: keeps the audio; without one all of it is kept.
 
     Raises:
         BadTargetError: not a WebSocket URL.
@@ -343,7 +349,7 @@ async def open_stream_line(
         raise RefusedError(status, str(error)) from error
     except (OSError, TimeoutError) as error:
         raise UnreachableError(f"{url}: {error or 'no answer in time'}") from error
-    line = StreamLine(socket, caller, clock)
+    line = StreamLine(socket, caller, clock, recorder)
     line.setup_s = asyncio.get_running_loop().time() - began_s
     try:
         yield line

@@ -108,6 +108,22 @@ def _mix(scenarios: list[str], mix: str | None) -> "Mix":
     return load_mix(find_mix(mix)) if mix is not None else mix_of(scenarios or ["change_address"])
 
 
+@loadtest_app.command(name="self-test")
+def self_test(
+    levels: Annotated[str, typer.Option(help="Calls at once, rising.")] = "10,25,50,100,200",
+    processes: Annotated[int, typer.Option(help="Generator processes.", min=1)] = 1,
+    seconds: Annotated[float, typer.Option(help="Measured at each level.", min=1)] = 5.0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures.")] = None,
+) -> None:
+    """What a simulated caller costs on this machine, and how many it can drive in time."""
+    from rich.console import Console
+
+    from loadtest.load.self_test import SelfTestOptions, parse_levels, run_self_test
+
+    options = SelfTestOptions(levels=parse_levels(levels), processes=processes, measure_s=seconds)
+    raise typer.Exit(asyncio.run(run_self_test(options, Console(), json_file)))
+
+
 @loadtest_app.command()
 def compare(
     before: Annotated[Path, typer.Argument(help="The JSON of one run.")],

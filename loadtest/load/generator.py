@@ -26,6 +26,7 @@ from loadtest.impair import Impairment
 from loadtest.load.reading import RememberingReader, remembering_reader
 from loadtest.load.records import CallRecord, Pulse, record_of
 from loadtest.pcm import Pcm
+from loadtest.recorder import Recorder
 from loadtest.report import CallEvent, HeardPrompt
 from loadtest.scenario import Scenario, load_scenario
 from loadtest.scenario_call import ScenarioCall, failed_report
@@ -34,6 +35,7 @@ from loadtest.speech import VoiceSettings
 
 _PULSE_S: Final = 1.0
 _STOP_S: Final = 8.0  # for BYEs and last words; then calls are cut
+_KEPT_S: Final = 120.0  # of audio when no recording is wanted: more than any prompt
 _PRIORITY: Final = -5  # a caller that is late measures itself; not permitted to everyone
 
 
@@ -173,7 +175,11 @@ class Generator:
         caller = f"{settings.caller}{number}"
         try:
             async with open_call(
-                settings.target, caller=caller, network=self._network, clock=self._clock
+                settings.target,
+                caller=caller,
+                network=self._network,
+                clock=self._clock,
+                recorder=Recorder(keep_s=None if settings.recordings is not None else _KEPT_S),
             ) as line:
                 answered_s = time.monotonic()
                 call = ScenarioCall(

@@ -47,7 +47,7 @@ def generator_figures(data: RunData) -> GeneratorFigures:
     processes = _by_process(data.pulses)
     late = Histogram()
     for own in processes.values():
-        late.merge(Histogram(list(own[-1].late)))
+        late.merge(Histogram(own[-1].late))
     p99_ms = late.percentile_ms(99)
     busiest = max((_busiest(own) for own in processes.values()), default=0.0)
     return GeneratorFigures(
