@@ -160,6 +160,7 @@ class _Leg:
     def __init__(self, delays: Delays) -> None:
         self.on_event: Callable[[LegEvent], None] = lambda event: None
         self.reports_keys = True
+        self.delay_s = delays.buffer_frames * FRAME_S
         self.to_us: deque[Pcm] = deque([silence()] * delays.buffer_frames)
         self.to_caller: deque[Pcm] = deque([silence()] * delays.way_back_frames)
         self.hung_up = asyncio.Event()
