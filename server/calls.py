@@ -143,6 +143,11 @@ class Calls:
         self._services.metrics.calls_refused.labels(cause).inc()
         return self._retry_after_s
 
+    def busy(self, *, trunk: str = "") -> int | None:
+        """What `admit` would say, for whoever only asks: no call is counted as refused."""
+        refused = self._admission.refuses(Arrival(trunk=trunk)) is not None
+        return self._retry_after_s if refused else None
+
     def take(self, leg: Leg, call_id: uuid.UUID | None = None, *, trunk: str = "") -> None:
         """Serve this call in a task of its own.
 

@@ -138,6 +138,7 @@ class SipDoor:
                 on_call=self._on_call,
                 advertised_host=where.advertised_host,
                 allow_call=lambda caller, source: self._calls.admit(caller=caller, trunk=source[0]),
+                busy=lambda source: self._calls.busy(trunk=source[0]),
                 registrar=self._registrar,
             )
         except OSError as error:

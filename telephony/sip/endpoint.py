@@ -74,15 +74,20 @@ class SipEndpoint(asyncio.DatagramProtocol):
         advertised_host: str | None,
         user_agent: str,
         allow_call: Callable[[str, Address], int | None],
+        busy: Callable[[Address], int | None],
         registrar: Registrar | None,
     ) -> None:
         self._core = UserAgent(
-            token=new_token, admit=self._admit, user_agent=user_agent, registrar=registrar
+            token=new_token,
+            admit=self._admit,
+            busy=self._is_busy,
+            user_agent=user_agent,
+            registrar=registrar,
         )
         self._registrar = registrar
         self.statistics: EndpointStatistics = self._core.statistics
         self._on_call = on_call
-        self._allow_call = allow_call
+        self._allow_call, self._busy = allow_call, busy
         self._advertised_host = advertised_host
         self._loop = asyncio.get_running_loop()
         self._calls: dict[DialogId, LiveCall] = {}
@@ -103,6 +108,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
         advertised_host: str | None = None,
         user_agent: str = "frontdesk",
         allow_call: Callable[[str, Address], int | None] = lambda caller, source: None,
+        busy: Callable[[Address], int | None] = lambda source: None,
         registrar: Registrar | None = None,
     ) -> "SipEndpoint":
         """Bind and start receiving calls.
@@ -118,6 +124,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
             allow_call: asked before each new call, with the caller's URI as stated and where the
                 INVITE came from: None admits it; a number refuses it with 503 and that many seconds
                 of Retry-After. It must return at once; on_call follows before anything else does.
+            busy: what a call from there would be told now, for peers that only probe (OPTIONS).
             registrar: serves REGISTER; None: phones cannot register.
 
         Raises:
@@ -128,6 +135,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
             advertised_host=advertised_host,
             user_agent=user_agent,
             allow_call=allow_call,
+            busy=busy,
             registrar=registrar,
         )
         await endpoint._loop.create_datagram_endpoint(lambda: endpoint, local_addr=(host, port))
@@ -344,6 +352,9 @@ class SipEndpoint(asyncio.DatagramProtocol):
         except Exception:
             log.exception("allow_call failed")
             return CLOSING_RETRY_S
+
+    def _is_busy(self, source: Address) -> int | None:
+        return CLOSING_RETRY_S if self._is_closing else self._busy(source)
 
     def _set_timer(self) -> None:
         deadline_s = self._core.next_deadline_s()

@@ -55,6 +55,7 @@ class UserAgent:
         *,
         token: Callable[[], str],
         admit: Callable[[str, Address], int | None] = lambda caller, source: None,
+        busy: Callable[[Address], int | None] = lambda source: None,
         user_agent: str = "frontdesk",
         use_sent_by: bool = False,
         registrar: Registrar | None = None,
@@ -65,13 +66,14 @@ class UserAgent:
                 tags and branches.
             admit: asked before each new call, with the caller's URI as stated and where the INVITE
                 came from: None admits it, a number is the Retry-After, in seconds, of its 503.
+            busy: the same for whoever only asks (OPTIONS), and counts as no call.
             user_agent: the product name in the Server field.
             use_sent_by: see TransactionLayer.
             registrar: serves REGISTER; None: phones cannot register.
         """
         self.statistics = EndpointStatistics()
         self._token = token
-        self._admit = admit
+        self._admit, self._busy = admit, busy
         self._registrar = registrar
         self._server_fields = (("Server", user_agent),) if user_agent else ()
         self._outputs: list[Output] = []
@@ -250,9 +252,17 @@ class UserAgent:
         elif request.method == "REGISTER":
             self._serve_register(transaction, now_s)
         elif request.method == "OPTIONS":
-            self._respond(transaction, 200, now_s, CAPABILITIES)
+            self._serve_options(transaction, now_s)
         else:
             self._respond(transaction, 481, now_s)
+
+    def _serve_options(self, transaction: ServerTransaction, now_s: float) -> None:
+        """§11.2: the answer that an INVITE would get; dispatchers probe with it."""
+        retry_after_s = self._busy(transaction.source)
+        if retry_after_s is None:
+            self._respond(transaction, 200, now_s, CAPABILITIES)
+        else:
+            self._respond(transaction, 503, now_s, [("Retry-After", str(retry_after_s))])
 
     def _serve_register(self, transaction: ServerTransaction, now_s: float) -> None:
         if self._registrar is None:

@@ -44,6 +44,7 @@ class Desk:
         self.agent = UserAgent(
             token=lambda: f"desk{next(numbers)}",
             admit=self._admit,
+            busy=lambda source: self.retry_after_s,
             registrar=self.registrar,
         )
         self._branches = itertools.count(1)

@@ -30,6 +30,9 @@ class NoCalls:
     def admit(self, *, caller: str, trunk: str) -> int | None:
         return 30
 
+    def busy(self, *, trunk: str) -> int | None:
+        return 30
+
     def take(self, leg: Leg) -> None:
         raise AssertionError("nothing was admitted")
 
@@ -119,3 +122,18 @@ async def test_proxy_that_is_no_address_stops_the_start():
     with pytest.raises(StartError, match="proxy"):
         async with door(proxy="no proxy"):
             pass
+
+
+async def test_dispatcher_that_probes_a_full_desk_is_told_to_ask_another():
+    async with door() as desk:
+        probe = await Inbox().open()
+        fields = [("Via", f"SIP/2.0/UDP {HOST}:{probe.port};branch=z9hG4bKprobe")]
+        fields += [("From", "<sip:proxy@desk>;tag=p"), ("To", "<sip:desk@desk>")]
+        fields += [("Call-ID", "probe"), ("CSeq", "1 OPTIONS"), ("Max-Forwards", "70")]
+        request = Request(method="OPTIONS", uri=parse_uri("sip:desk"), headers=Headers(fields))
+        probe.transport.sendto(serialise(request), parse_uri(desk.uri).address)
+        await until(lambda: probe.datagrams)
+        response = parse(probe.datagrams[0])
+        assert isinstance(response, Response)
+        assert (response.status, response.headers.get("Retry-After")) == (503, "30")
+        probe.transport.close()

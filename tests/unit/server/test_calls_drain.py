@@ -91,6 +91,14 @@ async def test_closing_ends_calls_without_a_word_even_while_draining(world: Call
     assert set(world.leg.hung_up) == {"server_shutdown"}
 
 
+async def test_whoever_probes_is_told_but_not_counted(world: CallsWorld):
+    assert world.calls.busy(trunk="192.0.2.1") is None
+    await talking(world)
+    assert world.calls.busy(trunk="192.0.2.1") == 1
+    assert refused(world, "trunk_full") == 0
+    await world.calls.close(timeout_s=1.0)
+
+
 async def test_drain_without_calls_is_over_at_once(world: CallsWorld):
     await world.calls.drain(finish_s=60.0)
     assert world.calls.admit() == 1

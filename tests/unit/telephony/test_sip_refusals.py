@@ -27,11 +27,22 @@ def test_full_server_refuses_with_503_and_retry_after(desk: Desk):
     assert (desk.agent.statistics.refused, desk.events(CallOffered)) == (1, [])
 
 
+def test_probe_is_told_what_a_call_would_be_told_and_counts_as_none(desk: Desk):
+    (well,) = desk.request("OPTIONS")
+    assert (well.status, well.headers.get("Allow") is not None) == (200, True)
+    desk.retry_after_s = 7
+    (full,) = desk.request("OPTIONS", branch="z9hG4bKfull", number=2)
+    assert (full.status, full.headers.get("Retry-After")) == (503, "7")
+    assert (desk.agent.statistics.refused, desk.asked) == (0, [])
+
+
 def test_admission_is_asked_with_the_caller_and_where_the_call_comes_from(desk: Desk):
     desk.invite()
     [(caller, source)] = desk.asked
     assert caller.startswith("sip:")
-    assert source == desk.events(CallOffered)[0].peer
+    [offered] = desk.events(CallOffered)
+    assert isinstance(offered, CallOffered)
+    assert source == offered.peer
 
 
 @pytest.mark.parametrize(
