@@ -74,10 +74,6 @@ class Agent:
             raise AgentError("the desk is closed")
         return self._desk
 
-    @property
-    def hears_caller(self) -> bool:
-        return self._ear.hears
-
     async def open(self) -> None:
         """Sign in and open the desk.
 

@@ -9,7 +9,7 @@ from loadtest.activity import is_loud
 from loadtest.clock import MediaClock
 from loadtest.errors import PeerError
 from loadtest.line import Line, open_line
-from loadtest.pcm import Pcm, seconds
+from loadtest.pcm import Pcm
 from loadtest.sip_call import TIMER_B_S, Ended
 from loadtest.transfer.hearing import ToneEar
 from loadtest.transfer.tones import AGENT_HZ, CALLER_HZ, onset, tone
@@ -65,15 +65,6 @@ class TransferCaller:
         """Everything heard so far."""
         track = self._line.media.recorder.heard
         return track.read(0, len(track))
-
-    @property
-    def duration_s(self) -> float:
-        return seconds(self._line.media.now)
-
-    @property
-    def ended(self) -> Ended | None:
-        """How the call ended, once it has."""
-        return self._line.phone.ended
 
     async def until_ended(self, *, timeout_s: float) -> Ended:
         """Wait until the far end hangs up.

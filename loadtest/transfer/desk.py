@@ -83,7 +83,6 @@ class Desk:
         self.call: dict[str, Any] | None = None
         self.wrap_up: dict[str, Any] | None = None
         self.errors: list[str] = []
-        self.saved: set[str] = set()
         self.closed: int | None = None
         self._offer: DeskOffer | None = None
         self._changed = asyncio.Condition()
@@ -243,8 +242,6 @@ class Desk:
                 self.call = message["call"]
             case "wrap_up":
                 self.wrap_up, self.call = message["wrap_up"], None
-            case "saved":
-                self.saved.add(message["what"])
             case "error":
                 self.errors.append(f"{message['answers']}: {message['code']}")
             case _:

@@ -24,7 +24,7 @@ from tests.fakes.transfer_lane import SOON_S, Lane, hears_phrase, lanes
 pytestmark = [pytest.mark.e2e, pytest.mark.crash, pytest.mark.timeout(600)]
 
 CASE_S = 90.0  # the machine may be busy; nothing here measures time
-OFFER = "You do not have to wait: press 1, and we will call you back without losing your place."
+OFFERED_S = 4.0  # from waiting to the offer of a callback, which is made after two seconds
 CALLBACK = "A colleague will call you back"
 
 
@@ -168,7 +168,7 @@ async def play_caller(lane: Lane, case: Case, agents: list[Agent], caller: Trans
             await caller.hang_up()
         case "key 1":
             await lane.until_waiting()
-            await hears_phrase(caller, OFFER)
+            await asyncio.sleep(OFFERED_S)
             caller.press("1")
             await hears_phrase(caller, CALLBACK)
             await caller.hang_up()
@@ -217,6 +217,7 @@ async def check(
         assert ("request_callback", "succeeded") in [
             (each["name"], each["status"]) for each in call["actions"]
         ]
+    assert all(each.offer.summary for each in served)  # before anybody picked up
     if case.taken_by is not None:
         assert served[case.taken_by].heard_caller_s is not None
         assert served[case.taken_by].refused == []
