@@ -16,6 +16,7 @@ _BLOCK: Final = RATE_HZ // 100  # of levels_db
 _SILENT_BLOCKS: Final = 20  # 200 ms without sound: it has stopped, and not between two words
 _SILENCE_DB: Final = -45.0  # quieter than speech, louder than what an idle G.711 line carries
 _LOOK_S: Final = 6.0  # how long after an interruption the silence is looked for
+_SETTLED_S: Final = _LOOK_S + 1.0  # after that no late packet changes what is looked at
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,6 +29,8 @@ class _Said:
     start: int  # of the sound itself, once it is recorded
     end: int
     finished: bool = False
+    settled: bool = False  # `silenced_ms` is known
+    silenced_ms: float | None = None
 
 
 class Ledger:
@@ -53,6 +56,7 @@ class Ledger:
 
     def prompt_started(self, at: int) -> None:
         """The frontdesk began to speak: the gap ends, or it cuts the caller off."""
+        self._settle()
         if self._first_sound is None:
             self._first_sound = at
         if not self._awaiting_reply:
@@ -64,6 +68,7 @@ class Ledger:
 
     def prompt_heard(self, heard: Heard) -> None:
         """A prompt is over; it may stay without an answer."""
+        self._settle()
         self._unanswered = heard
 
     def caller_began(self, speak: Speak, sent: Sent) -> None:
@@ -94,6 +99,13 @@ class Ledger:
         if self._early_start is not None:
             self._end_gap(self._early_start)
 
+    def _settle(self) -> None:
+        """Read interruptions off the recording once their end is in it: it may forget them."""
+        reached = len(self._recorder.heard) - round(_SETTLED_S * RATE_HZ)
+        for said in self._said:
+            if said.interrupting and said.finished and not said.settled and said.start <= reached:
+                said.silenced_ms, said.settled = self._silenced_ms(said.start), True
+
     def _end_gap(self, at: int) -> None:
         said = self._said[-1]
         self._awaiting_reply = False
@@ -123,8 +135,13 @@ class Ledger:
             said=said.text,
             said_start_s=seconds(said.start),
             said_end_s=seconds(said.end),
-            silenced_ms=self._silenced_ms(said.start) if said.interrupting else None,
+            silenced_ms=self._silence(said),
         )
+
+    def _silence(self, said: _Said) -> float | None:
+        if said.settled or not said.interrupting:
+            return said.silenced_ms
+        return self._silenced_ms(said.start)
 
     def _silenced_ms(self, onset: int) -> float | None:
         """From `onset` of an interruption to the frontdesk's silence; None if it never came."""

@@ -113,7 +113,8 @@ class Media:
 
     def start(self, remote: RemoteMedia) -> None:
         """Begin to send, receive and keep time."""
-        self._socket.receive()  # early media: nobody listens before the call is answered
+        for _ in self._socket.receive():
+            pass  # early media: nobody listens before the call is answered
         self.redirect(remote)
         # A frame is spoken before it is sent: see loadtest/recorder.py.
         self._epoch_s = self._clock.join(self._on_tick, self._listen) - FRAME_S

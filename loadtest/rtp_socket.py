@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Iterator
 from typing import Final
 
 _SO_TIMESTAMPNS: Final = 35  # linux asm-generic/socket.h; Python does not name it
@@ -42,17 +43,14 @@ class RtpSocket:
             return False  # full, unreachable or closed: to the listener it is a lost packet
         return True
 
-    def receive(self) -> list[tuple[bytes, float]]:
-        """What has come since the last time, each with its age in seconds."""
-        found: list[tuple[bytes, float]] = []
-        receive = self._socket.recvmsg
-        try:
-            while len(found) < _MAX_AT_ONCE:
-                data, ancillary, _, _ = receive(_MAX_BYTES, _ANCILLARY)
-                found.append((data, _age_s(ancillary[0][2]) if ancillary else 0.0))
-        except OSError:
-            pass  # nothing more, or closed
-        return found
+    def receive(self) -> Iterator[tuple[bytes, float]]:
+        """What has come since the last time, each with its age in seconds as it is read."""
+        for _ in range(_MAX_AT_ONCE):
+            try:
+                data, ancillary, _, _ = self._socket.recvmsg(_MAX_BYTES, _ANCILLARY)
+            except OSError:
+                return  # nothing more, or closed
+            yield data, _age_s(ancillary[0][2]) if ancillary else 0.0
 
     def close(self) -> None:
         """Idempotent."""

@@ -30,7 +30,6 @@ SCENARIO: Final = Path(__file__).with_name("self_test.yaml")
 LEVELS: Final = (10, 25, 50, 100, 200)
 MEASURE_S: Final = 5.0
 _DIAL_S: Final = 0.01  # between two calls: set-ups are not what is measured
-_SETTLE_S: Final = 3.0  # until calls are up and prompts are known
 _PULSE_S: Final = 1.0  # generators tell once a second
 _FAR_END_S: Final = 30.0
 
@@ -40,6 +39,7 @@ class SelfTestOptions:
     levels: tuple[int, ...] = LEVELS  # calls at once, one after the other, rising
     processes: int = 1
     measure_s: float = MEASURE_S  # at each level
+    settle_s: float = 3.0  # before: until calls are up and prompts are known
     cache: Path = CACHE
 
 
@@ -133,17 +133,19 @@ async def self_test(options: SelfTestOptions) -> SelfTestFigures:
                 fleet.dial(dialled, 0, SCENARIO.stem, time.monotonic())
                 dialled += 1
                 await asyncio.sleep(_DIAL_S)
-            levels.append(await _measure(fleet, watcher, calls, options.measure_s))
+            levels.append(await _measure(fleet, watcher, calls, options))
         watcher.finished = True
     return SelfTestFigures(
         processes=options.processes, late_limit_ms=LATE_LIMIT_MS, levels=tuple(levels)
     )
 
 
-async def _measure(fleet: Fleet, watcher: _Watcher, calls: int, measure_s: float) -> LevelFigures:
-    await asyncio.sleep(_SETTLE_S + _PULSE_S)
+async def _measure(
+    fleet: Fleet, watcher: _Watcher, calls: int, options: SelfTestOptions
+) -> LevelFigures:
+    await asyncio.sleep(options.settle_s + _PULSE_S)
     before = watcher.latest()
-    await asyncio.sleep(measure_s + _PULSE_S)
+    await asyncio.sleep(options.measure_s + _PULSE_S)
     if fleet.failed.done():
         raise GeneratorError(fleet.failed.result())
     if watcher.over is not None:

@@ -12,7 +12,16 @@ from loadtest.listening import Understood
 from loadtest.load.mix import find_mix, load_mix
 from loadtest.load.reading import PromptMemory
 from loadtest.pcm import Pcm
-from loadtest.scenario import SHIPPED, Answer, Presses, Says, Scenario, WrongWhen, load_scenario
+from loadtest.scenario import (
+    SHIPPED,
+    Answer,
+    Presses,
+    Says,
+    Scenario,
+    WrongWhen,
+    find_scenario,
+    load_scenario,
+)
 from loadtest.sounds import SpeechCache, sounds_of
 from loadtest.speech import VoiceSettings
 
@@ -152,3 +161,9 @@ async def test_search_finds_the_greatest_number_that_holds(limit: int, found: in
     assert await greatest(holds, start=4, most=64, close=0.0) == found
     assert len(asked) == len(set(asked))
     assert len(asked) <= 10
+
+
+def test_silent_line_is_held_for_hours_without_a_word():
+    mind = after(load_scenario(find_scenario("silent_line")), ("How can I help you",), ())
+    assert [command for now_s in range(4, 40_000) for command in mind.tick(float(now_s))] == []
+    assert mind.missing_goals == ()

@@ -38,6 +38,36 @@ def test_track_grows_and_drops_what_lies_before_its_start() -> None:
     assert track.read(1_000_000, 1_000_001).tolist() == [9]
 
 
+def numbered(start: int, count: int) -> Pcm:
+    return (np.arange(start, start + count) % 30_000 + 1).astype(np.int16)
+
+
+def test_track_that_keeps_its_end_has_it_whole_and_has_forgotten_the_beginning() -> None:
+    track = Track(keep=16_000)
+    for position in range(0, 1_600_000, 160):
+        track.write(position, numbered(position, 160))
+    assert track.read(1_584_000, 1_600_000).tolist() == numbered(1_584_000, 16_000).tolist()
+    assert not track.read(0, 8_000).any()
+    assert len(track) == 1_600_000
+
+
+def test_what_comes_too_late_for_a_track_that_keeps_its_end_is_dropped() -> None:
+    track = Track(keep=16_000)
+    track.write(1_000_000, numbered(1_000_000, 160))
+    track.write(100, numbered(100, 160))
+    assert not track.read(0, 8_000).any()
+    assert track.read(1_000_000, 1_000_160).tolist() == numbered(1_000_000, 160).tolist()
+
+
+def test_track_that_went_on_in_silence_can_be_read_and_written_there() -> None:
+    track = Track()
+    track.reach(2_000_000)
+    assert len(track) == 2_000_000
+    assert not track.read(1_999_000, 2_000_100).any()
+    track.write(2_000_000, np.array([7], np.int16))
+    assert track.read(1_999_999, 2_000_002).tolist() == [0, 7, 0]
+
+
 def test_recording_has_the_caller_left_and_the_frontdesk_right(tmp_path: Path) -> None:
     recorder = Recorder()
     recorder.sent.write(0, np.array([1, 2], np.int16))
@@ -95,8 +125,8 @@ def test_recording_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 class Call:
     """A recording with the caller speaking from 1.0 to 2.0 s."""
 
-    def __init__(self, *, interrupting: bool = False) -> None:
-        self.recorder = Recorder()
+    def __init__(self, *, interrupting: bool = False, keep_s: float | None = None) -> None:
+        self.recorder = Recorder(keep_s=keep_s)
         self.ledger = Ledger(self.recorder)
         # Half a second of silence around the words: what is measured is the sound.
         self.recorder.sent.write(8_000, tone(1.0))
@@ -143,6 +173,17 @@ def test_interruption_is_timed_from_our_onset_to_the_silence() -> None:
     call.recorder.heard.write(0, tone(1.15))
     call.recorder.heard.write(16_800, tone(1.0))
     call.ledger.caller_finished()
+    assert call.ledger.turns()[0].silenced_ms == pytest.approx(150)
+
+
+def test_interruption_is_timed_before_the_recording_forgets_it() -> None:
+    call = Call(interrupting=True, keep_s=20)
+    call.recorder.heard.write(0, tone(1.15))
+    call.ledger.caller_finished()
+    call.recorder.heard.write(9 * 8_000, tone(1.0))
+    call.ledger.prompt_heard(PROMPT)
+    for second in range(10, 120):
+        call.recorder.heard.write(second * 8_000, tone(1.0))
     assert call.ledger.turns()[0].silenced_ms == pytest.approx(150)
 
 
