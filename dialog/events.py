@@ -186,5 +186,5 @@ class Understanding:
 
     intent: str | None = None
     score: float = 0.0
-    band: str = ""  # accept, confirm, choose, no_match, slot, command
+    band: str = ""  # accept, confirm, choose, no_match, mumble, slot, command
     slots: Mapping[str, str] | None = None

@@ -5,7 +5,7 @@ when neither fits, the classifier of intents.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Literal
 
 from dialog import steps
 from dialog.entities.words import contains, plain
@@ -59,7 +59,7 @@ class Listener:
     def said(self, said: CallerSaid) -> None:
         """Take what the caller said."""
         if not any(plain(each.text) for each in said.hypotheses):
-            self.fail("no_match")
+            self.fail("mumble")
             return
         command = self._command(said)
         if self._run.state.waiting is Waiting.ACTION:
@@ -336,17 +336,18 @@ class Listener:
         run.say(texts.help, self._question_values())
         run.update(no_match=run.state.no_match + 1)
 
-    def fail(self, kind: str) -> None:
-        """Nothing, or nothing fitting, came: ask again, in other words each time."""
+    def fail(self, kind: Literal["no_input", "no_match", "mumble"]) -> None:
+        """Nothing, nothing fitting, or no word came: each is counted and asked again by itself."""
         run = self._run
         if run.state.waiting in _DEAF:
             return
-        if kind == "no_match":
-            self._note(None, 0.0, Band.NO_MATCH)
-        texts = run.reprompts.no_input if kind == "no_input" else run.reprompts.no_match
-        count = run.state.no_input if kind == "no_input" else run.state.no_match
+        silent = kind == "no_input"
+        if not silent:
+            self._note(None, 0.0, kind)
+        texts = run.reprompts.no_input if silent else run.reprompts.no_match
+        count = int(getattr(run.state, kind))
         if count >= len(texts):
-            self._give_up(kind)
+            self._give_up("no_input" if silent else "no_match")
             return
         text = texts[-1 if self._keys_first else count]
         run.say(text, self._question_values())

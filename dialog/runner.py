@@ -145,6 +145,7 @@ class Runner:
             question=question,
             no_input=0,
             no_match=0,
+            mumble=0,
             unheard="",
         )
 

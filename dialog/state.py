@@ -75,6 +75,7 @@ class State:
     refusals: Mapping[str, int] = field(default_factory=_nothing)  # of a slot at its confirmation
     no_input: int = 0  # in a row, in this state
     no_match: int = 0  # in a row, in this state
+    mumble: int = 0  # in a row, in this state: speech in which no word was recognised
     given_up: int = 0  # times a person was called in because nothing was understood
     question: str = ""  # the question that is open
     said: str = ""  # all that was last said, for "say that again"

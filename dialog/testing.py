@@ -14,12 +14,13 @@
 
 An action with one result always gives it; with a list, they are given in turn. `hand_offs` says
 the same way how the caller comes back from a person (`reason`, `recovery`, `step`); without it
-nobody is ever there, and a call back is what is left. A turn is `say` (a
-text, or a list for n-best), `keys`, `silence: true` or `interrupt` (what was heard). `expect` takes
-`says` (all of these are part of what is said), `never_says`, `performs` (every action, in order; a
-list when one comes twice), `hands_off` (what the person is told; true: anything), `asks` (the kind
-of answer waited for), `barge_in` (what may interrupt the last of what is said), `band`, `intent`
-and `ended`. `terse: true` plays a conversation with all texts in their short form.
+nobody is ever there, and a call back is what is left. A turn is `say` (a text, or a list for
+n-best), `keys`, `silence: true`, `mumble: true` (speech without a word) or `interrupt` (what was
+heard). `expect` takes `says` (all of these are part of what is said), `never_says`, `performs`
+(every action, in order; a list when one comes twice), `hands_off` (what the person is told; true:
+anything), `asks` (the kind of answer waited for), `barge_in` (what may interrupt the last of what
+is said), `band`, `intent` and `ended`. `terse: true` plays a conversation with all texts in their
+short form.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,7 +53,7 @@ from dialog.session import Dialog
 from dialog.state import State
 from dialog.understand import IntentClassifier
 
-_KINDS: Final = ("say", "keys", "silence", "interrupt")
+_KINDS: Final = ("say", "keys", "silence", "mumble", "interrupt")
 _EXPECTATIONS: Final = (
     *("says", "never_says", "performs", "hands_off", "asks", "barge_in", "band", "intent", "ended"),
 )
@@ -153,6 +154,8 @@ def _turn(at: Located) -> Turn:
 def _event(kind: str, section: Section) -> tuple[Event, str]:
     if kind == "silence":
         return CallerSilent(), "(silence)"
+    if kind == "mumble":
+        return CallerSaid(), "(mumbles)"
     if kind == "say":
         texts = section[kind].texts()
         hypotheses = tuple(

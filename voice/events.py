@@ -249,7 +249,7 @@ class ActionOutcome:
 class Understanding:
     intent: str | None = None
     score: float = 0.0
-    band: str = ""  # accept, confirm, choose, no_match, slot, command
+    band: str = ""  # accept, confirm, choose, no_match, mumble, slot, command
     slots: Mapping[str, str] | None = None
 
 

@@ -184,6 +184,19 @@ async def test_noise_without_words_is_nobodys_turn():
     assert len(rig.journal.turns) == 1
 
 
+async def test_coughs_do_not_put_off_asking_a_silent_caller_again():
+    async with call([GREETING, [Speak(text="hello?")]], "", "") as rig:
+        await rig.passes(0.8)  # the greeting
+        for _ in range(2):
+            await rig.passes(2.0)
+            await rig.passes(0.3, voice=True)
+        await rig.passes(2.2)
+        assert rig.dialog.told == [CallStarted()]
+        await rig.passes(0.4)
+        assert rig.dialog.told == [CallStarted(), CallerSilent()]
+    assert len(rig.stt.heard) == 2
+
+
 async def test_long_speech_without_words_is_a_no_match():
     async with call([GREETING, [Speak(text="sorry?")]], "") as rig:
         await rig.passes(1.5)
