@@ -1,9 +1,9 @@
 """What an agent knows before saying hello: why the caller calls, who they are, what was done."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 
@@ -79,11 +79,20 @@ class HandOffContext:
         return cls(**fields)
 
     def as_json(self) -> Mapping[str, Any]:
-        """JSON-ready: ids and times as strings."""
-        raw = asdict(self)
-        for key, value in raw.items():
-            if isinstance(value, UUID):
-                raw[key] = str(value)
-            elif isinstance(value, datetime):
-                raw[key] = value.isoformat()
-        return raw
+        """JSON-ready: ids and times as strings, and only lists where there were tuples."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case dict():
+            members = cast("dict[str, Any]", value)
+            return {name: _plain(each) for name, each in members.items()}
+        case tuple() | list():
+            return [_plain(each) for each in cast("Sequence[Any]", value)]
+        case UUID():
+            return str(value)
+        case datetime():
+            return value.isoformat()
+        case _:
+            return value

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from server.accounts.rights import Role
+from server.handoff.context import HandOffContext
 from server.handoff.vcon import validate
 from server.handoff.vcon_export import EndsTold, VconExport
 from server.records.desk_facts import HandOffProgress, HandOffRequest, OverheardLine
@@ -66,6 +67,7 @@ async def test_vcon_of_a_call_is_valid_names_its_agent_and_is_in_the_audit(
     assert [each["body"] for each in answer.json()["dialog"] if each["type"] == "text"][-1] == (
         "Hello."
     )
+    assert answer.json()["analysis"][0]["body"] == " ".join(handoff_context().summary)
     latest = (await world.accounts.audit.entries(limit=1))[0]
     assert (latest.kind, latest.subject) == ("call_exported", str(call_id))
 
@@ -105,3 +107,10 @@ async def test_end_of_a_call_is_told_with_its_vcon_once_it_is_on_record(
     [(kind, data)] = told
     assert (kind, data["call_id"]) == ("call.ended", str(call_id))
     validate(data["vcon"])
+
+
+async def test_context_on_record_is_the_context_that_was_shown(world: AccountsWorld) -> None:
+    call_id = await call_on_record(world, "ann")
+    [kept] = (await world.records.desk.of_call(call_id)).handoffs
+    shown = replace(handoff_context(), call_id=call_id, handoff_id=kept.id)
+    assert HandOffContext.from_json(kept.context) == shown
