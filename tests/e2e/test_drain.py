@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -30,19 +31,15 @@ Start = Callable[..., System]
 @pytest.fixture
 def start(tmp_path: Path, postgres: PostgresForTests) -> Iterator[Start]:
     """Starts a system with `[load]` settings."""
-    contexts = []
+    systems = ExitStack()
 
     def starting(**load: str) -> System:
         settings = {f"FRONTDESK_LOAD__{name.upper()}": value for name, value in load.items()}
-        context = system_running(
-            tmp_path, postgres.fresh_database(), postgres.fresh_database(), **settings
-        )
-        contexts.append(context)
-        return context.__enter__()
+        databases = postgres.fresh_database(), postgres.fresh_database()
+        return systems.enter_context(system_running(tmp_path, *databases, **settings))
 
-    yield starting
-    for context in contexts:
-        context.__exit__(None, None, None)
+    with systems:
+        yield starting
 
 
 @pytest.fixture
