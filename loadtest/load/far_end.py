@@ -3,11 +3,12 @@
     python -m loadtest.load.far_end PROMPT
 
 Prints {"port": …} of its SIP and runs until its standard input ends. It sends one packet for each
-that it gets, so it needs no clock, and all calls share one socket. What it says does not depend on
-what it hears: it is there to measure callers, not to talk with them.
+that it gets, so it keeps no time of its own, and all calls share one socket. What it says does not
+depend on what it hears: it is there to measure callers, not to talk with them.
 """
 
 import asyncio
+import contextlib
 import json
 import socket
 import sys
@@ -20,12 +21,13 @@ import numpy as np
 from loadtest import g711
 from loadtest.errors import LoadtestError, PeerError
 from loadtest.pcm import FRAME_SAMPLES, RATE_HZ, Pcm
-from loadtest.rtp import RtpPacket
+from loadtest.rtp import rtp_header
 from loadtest.sdp import RemoteMedia, read_media, write_answer
 from loadtest.sip_message import MalformedMessageError, Request, parse, respond
 from loadtest.speech import VoiceSettings, render
 
 _HOST: Final = "127.0.0.1"
+_LOOK_S: Final = 0.005  # a quarter of a packet
 _TURN_S: Final = 8.0  # from one prompt to the next: a conversation's pace
 _BUFFER: Final = 4 * 1024 * 1024  # bytes: a burst of a thousand calls
 
@@ -53,33 +55,44 @@ class _Stream:
 
     def next_packet(self) -> bytes:
         self.sequence += 1
-        return RtpPacket(
-            payload_type=g711.PAYLOAD_TYPES["PCMU"],
-            sequence=self.sequence & 0xFFFF,
-            timestamp=self.sequence * FRAME_SAMPLES & 0xFFFFFFFF,
-            ssrc=self.ssrc,
-            payload=next(self.payloads),
-            marker=self.sequence == 1,
-        ).to_bytes()
+        second = (self.sequence == 1) << 7 | g711.PAYLOAD_TYPES["PCMU"]
+        timestamp = self.sequence * FRAME_SAMPLES & 0xFFFFFFFF
+        header = rtp_header(second, self.sequence & 0xFFFF, timestamp, self.ssrc)
+        return header + next(self.payloads)
 
 
-class _Audio(asyncio.DatagramProtocol):
-    """Answers each packet with one, whoever sent it."""
+class _Audio:
+    """Answers each packet with one, whoever sent it.
+
+    It looks every few milliseconds: to be woken by each packet costs more than to answer it, and
+    takes the core from the callers just when they send.
+    """
 
     def __init__(self, payloads: list[bytes]) -> None:
         self._payloads = payloads
-        self._streams: dict[tuple[str | Any, int], _Stream] = {}
-        self._transport: asyncio.DatagramTransport | None = None
+        self._streams: dict[tuple[str, int], _Stream] = {}
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        self._socket.bind((_HOST, 0))
+        self.port: int = self._socket.getsockname()[1]
 
-    def connection_made(self, transport: asyncio.DatagramTransport) -> None:
-        self._transport = transport
+    async def run(self) -> None:
+        """Answer until cancelled."""
+        with self._socket:
+            while True:
+                self._answer_all()
+                await asyncio.sleep(_LOOK_S)
 
-    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
-        stream = self._streams.get(addr)
-        if stream is None:
-            stream = self._streams[addr] = _Stream(cycle(self._payloads), len(self._streams) + 1)
-        if self._transport is not None:
-            self._transport.sendto(stream.next_packet(), addr)
+    def _answer_all(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                _, sender = self._socket.recvfrom(2_048)
+                stream = self._streams.get(sender)
+                if stream is None:
+                    stream = _Stream(cycle(self._payloads), len(self._streams) + 1)
+                    self._streams[sender] = stream
+                self._socket.sendto(stream.next_packet(), sender)
 
     def forget(self, host: str, port: int) -> None:
         """That caller has hung up; the port may be another's next time."""
@@ -89,8 +102,8 @@ class _Audio(asyncio.DatagramProtocol):
 class _Signalling(asyncio.DatagramProtocol):
     """As much of a SIP user agent server as one needs who accepts everything."""
 
-    def __init__(self, audio: _Audio, audio_port: int) -> None:
-        self._audio, self._audio_port = audio, audio_port
+    def __init__(self, audio: _Audio) -> None:
+        self._audio = audio
         self._callers: dict[str, RemoteMedia] = {}  # by Call-ID
         self._transport: asyncio.DatagramTransport | None = None
 
@@ -121,25 +134,27 @@ class _Signalling(asyncio.DatagramProtocol):
         assert self._transport is not None
         port = self._transport.get_extra_info("sockname")[1]
         extra = [("Contact", f"<sip:far-end@{_HOST}:{port}>"), ("Content-Type", "application/sdp")]
-        body = write_answer(_HOST, self._audio_port, session=1, offer=offer)
+        body = write_answer(_HOST, self._audio.port, session=1, offer=offer)
         return respond(request, 200, "OK", to_tag=tag, extra=extra, body=body).to_bytes()
 
 
 async def _serve(prompt: str) -> None:
     loop = asyncio.get_running_loop()
     payloads = await asyncio.to_thread(announcement, prompt, VoiceSettings())
-    sound, audio = await loop.create_datagram_endpoint(
-        lambda: _Audio(payloads), local_addr=(_HOST, 0)
-    )
-    sound.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-    audio_port = sound.get_extra_info("sockname")[1]
+    audio = _Audio(payloads)
+    answering = asyncio.create_task(audio.run(), name="far-end")
     signalling, _ = await loop.create_datagram_endpoint(
-        lambda: _Signalling(audio, audio_port), local_addr=(_HOST, 0)
+        lambda: _Signalling(audio), local_addr=(_HOST, 0)
     )
     print(json.dumps({"port": signalling.get_extra_info("sockname")[1]}), flush=True)
-    await asyncio.to_thread(sys.stdin.read)
-    signalling.close()
-    sound.close()
+    over = asyncio.create_task(asyncio.to_thread(sys.stdin.read), name="parent")
+    try:
+        await asyncio.wait({answering, over}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        signalling.close()
+        answering.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await answering
 
 
 def main() -> int:
