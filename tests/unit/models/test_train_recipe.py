@@ -105,11 +105,19 @@ def test_missing_recipe_is_one_line() -> None:
 
 
 def test_unknown_condition_is_refused_with_those_there_are() -> None:
-    result = CliRunner().invoke(eval_app, ["frontdesk-small", "--condition", "underwater"])
+    result = CliRunner().invoke(eval_app, ["stt", "frontdesk-small", "--condition", "underwater"])
     assert isinstance(result.exception, RecipeError)
     assert "mu-law" in str(result.exception)
 
 
 def test_missing_evaluation_set_is_refused(tmp_path: Path) -> None:
-    result = CliRunner().invoke(eval_app, ["frontdesk-small", "--set", str(tmp_path / "x.npz")])
+    result = CliRunner().invoke(
+        eval_app, ["stt", "frontdesk-small", "--set", str(tmp_path / "x.npz")]
+    )
+    assert isinstance(result.exception, RecipeError)
+
+
+def test_a_confidence_is_fitted_only_from_an_evaluation_set(tmp_path: Path) -> None:
+    arguments = ["confidence", "frontdesk-small", "--set", str(tmp_path / "x.npz")]
+    result = CliRunner().invoke(eval_app, arguments)
     assert isinstance(result.exception, RecipeError)
