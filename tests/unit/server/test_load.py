@@ -65,7 +65,9 @@ def test_what_was_shed_comes_back_when_few_calls_are_left_on_a_late_machine():
     world = World()
     world.passes(2.0, late_s=0.5)
     assert world.load.step > Step.NORMAL
+    assert not world.load.has_headroom()
     world.calls = 1
+    assert world.load.has_headroom()
     world.passes(60.0, late_s=0.5)
     assert world.load.step is Step.NORMAL
 
