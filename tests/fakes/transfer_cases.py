@@ -158,7 +158,7 @@ CASES = (
     next_agent("audio lost, joined", *JOINED, LoseAudio(), UntilOver(), ended="accepted"),
     taken("browser reloaded, joined", *JOINED, Return(), Converse(), HangUp(), UntilOver()),
     taken("browser back in time, joined",
-          *JOINED, CloseDesk(), Wait(for_s=3), Return(), Converse(), HangUp(), UntilOver()),
+          *JOINED, CloseDesk(), Wait(for_s=2.5), Return(), Converse(), HangUp(), UntilOver()),
     # on hold
     taken("taken back from hold", *HELD, Resume(), Converse(), HangUp(), UntilOver()),
     taken("agent hangs up, held", *HELD, HangUp(), UntilOver()),
