@@ -10,10 +10,10 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator, Iterable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from multiprocessing import get_context
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import numpy as np
 
@@ -27,23 +27,25 @@ _TOLERANCE: Final = 330.0  # RMS of a 10 ms block, -40 dB: line noise, and no wo
 _MAX_REMEMBERED: Final = 500  # prompts; the oldest is forgotten
 _NICENESS: Final = 5  # callers take 600 ms to think; their clock cannot wait
 
+Meaning = TypeVar("Meaning")
 
-class PromptMemory:
+
+class PromptMemory(Generic[Meaning]):
     """Prompts as they sounded, and what was understood of them."""
 
     def __init__(self) -> None:
-        self._known: dict[int, list[tuple[Pcm, Understood]]] = {}  # by length in samples
+        self._known: dict[int, list[tuple[Pcm, Meaning]]] = {}  # by length in samples
         self._count = 0
 
-    def recall(self, speech: Pcm) -> Understood | None:
+    def recall(self, speech: Pcm) -> Meaning | None:
         """What the same sound meant before; None when it is new."""
         sound = _core(speech)
-        for known, understood in self._known.get(sound.size, []):
+        for known, meaning in self._known.get(sound.size, []):
             if _same(sound, known):
-                return understood
+                return meaning
         return None
 
-    def keep(self, speech: Pcm, understood: Understood) -> None:
+    def keep(self, speech: Pcm, meaning: Meaning) -> None:
         """Remember what `speech` meant."""
         sound = _core(speech)
         if not sound.size:
@@ -51,7 +53,7 @@ class PromptMemory:
         if self._count >= _MAX_REMEMBERED:
             oldest = next(iter(self._known))
             self._count -= len(self._known.pop(oldest))
-        self._known.setdefault(sound.size, []).append((sound.copy(), understood))
+        self._known.setdefault(sound.size, []).append((sound.copy(), meaning))
         self._count += 1
 
 
@@ -71,21 +73,27 @@ def _same(one: Pcm, other: Pcm) -> bool:
 class RememberingReader:
     """Recalls what it can, and asks a process for the rest; a `scenario_call.Reader`."""
 
-    def __init__(self, pool: ProcessPoolExecutor, cpu_before_s: float) -> None:
+    def __init__(self, pool: Executor, cpu_before_s: float) -> None:
         self._pool = pool
-        self._memory = PromptMemory()
+        # What is still being recognised is remembered too: calls that begin together hear the same
+        # greeting together, and only one of them need ask.
+        self._memory = PromptMemory[asyncio.Future[Understood]]()
         self._cpu_before_s = cpu_before_s
         self.cpu_s = 0.0
         """Spent on recognition so far."""
 
     async def understand_later(self, speech: Pcm) -> Understood:
-        recalled = self._memory.recall(speech)
-        if recalled is not None:
-            return recalled
+        answer = self._memory.recall(speech)
+        if answer is None:
+            answer = asyncio.ensure_future(self._ask(speech))
+            self._memory.keep(speech, answer)
+        # Shielded: a call that ends must not take the answer from the others.
+        return await asyncio.shield(answer)
+
+    async def _ask(self, speech: Pcm) -> Understood:
         loop = asyncio.get_running_loop()
         understood, cpu_s = await loop.run_in_executor(self._pool, _understand, speech)
         self.cpu_s = cpu_s - self._cpu_before_s
-        self._memory.keep(speech, understood)
         return understood
 
 

@@ -99,13 +99,13 @@ WORDS = Understood(matches=(Match(text="a", score=1.0, start_s=0, end_s=1),))
 
 
 def test_same_sound_is_recalled_wherever_the_window_was_laid():
-    memory = PromptMemory()
+    memory = PromptMemory[Understood]()
     memory.keep(tone(440, lead=100), WORDS)
     assert memory.recall(tone(440, lead=777)) is WORDS
 
 
 def test_line_noise_does_not_hide_a_known_sound():
-    memory = PromptMemory()
+    memory = PromptMemory[Understood]()
     memory.keep(tone(440), WORDS)
     noise = np.random.default_rng(1).normal(0, 20, 8_000)
     noise[[0, -1]] = 0
@@ -113,7 +113,7 @@ def test_line_noise_does_not_hide_a_known_sound():
 
 
 def test_one_other_syllable_is_another_sound():
-    memory = PromptMemory()
+    memory = PromptMemory[Understood]()
     memory.keep(tone(440), WORDS)
     other = tone(440)
     other[3_000:3_800] = tone(600)[3_000:3_800]
@@ -121,7 +121,7 @@ def test_one_other_syllable_is_another_sound():
 
 
 def test_silence_is_never_known():
-    memory = PromptMemory()
+    memory = PromptMemory[Understood]()
     memory.keep(np.zeros(800, np.int16), WORDS)
     assert memory.recall(np.zeros(800, np.int16)) is None
 
