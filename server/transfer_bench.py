@@ -44,6 +44,7 @@ async def _bench(concurrent: int, rounds: int, talk_s: float, json_file: Path | 
         "FRONTDESK_PHONE__HOST_ADDRESSES": f'["{_HERE}"]',
         # More places than callers: what limits is the machine.
         "FRONTDESK_SIP__MAX_CALLS": str(2 * concurrent),
+        "FRONTDESK_LOAD__SPARED_CALLS": str(2 * concurrent),
     }
     folder = fresh_folder(_FOLDER)
     async with running_stack(folder, on_step=console.print, settings=settings) as stack:

@@ -170,8 +170,7 @@ async def play_caller(lane: Lane, case: Case, agents: list[Agent], caller: Trans
             await lane.until_waiting()
             await asyncio.sleep(OFFERED_S)
             caller.press("1")
-            await lane.until_said(caller.caller, "")
-            await caller.hang_up()
+            await caller.until_ended(timeout_s=SOON_S)
         case "asks again" | "does the step":
             await given_back(lane, case, caller)
             await caller.until_ended(timeout_s=CASE_S)

@@ -181,8 +181,8 @@ CASES = (
     nobody_else("browser closed, joined, nobody else", *JOINED, CloseDesk(), ended="accepted"),
     Case(name="nobody is there", outcomes=("nobody_signed_in",), end="caller_hangup",
          caller="callback"),
-    Case(name="caller chooses to be called back", agents=((),), outcomes=("caller_chose",),
-         end="caller_hangup", caller="key 1"),
+    Case(name="caller chooses to be called back", agents=((),), outcomes=("callback_promised",),
+         end="callback_promised", caller="key 1"),
     # the caller
     caller_goes("hangs up", "queued"),
     caller_goes("hangs up", "ringing", Ignore(), attempts=("caller_hangup",)),
