@@ -28,6 +28,7 @@ turns out to return less; on a line without echo it soon lies near the noise.
 from typing import Final
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from voice.frames import FRAME_SAMPLES, RATE_HZ, Pcm
@@ -230,7 +231,9 @@ class EchoGuard:
 
     def __init__(self) -> None:
         self._heard = np.zeros(_WINDOW, dtype=np.float32)
-        self._sent = np.zeros(_WINDOW + FRAME_SAMPLES - _HOP, dtype=np.float32)
+        self._sent = np.zeros(_WINDOW + _LAGS * _HOP, dtype=np.float32)
+        self._windows = sliding_window_view(self._sent, _WINDOW)[::_HOP]  # of it, newest last
+        self._behind = 0  # ticks that are in `_sent` and not yet in the reference
         self._reference = _Reference()
         self._search = _DelaySearch()
         self._coupling = _Coupling()
@@ -271,9 +274,10 @@ class EchoGuard:
         heard = self._heard[-FRAME_SAMPLES:]
         heard_power = float(heard @ heard) / FRAME_SAMPLES
         self._bound_return(heard_power, sent_power)
-        self._push_reference()
+        self._behind = min(self._behind + 1, _LAGS // _COLUMNS)
         self._decay_sums()
         if heard_power > _HEARING:
+            self._push_reference()
             self._compare()
         return self._explained
 
@@ -287,8 +291,11 @@ class EchoGuard:
             self._bound = min(self._bound, gain * _BOUND_MARGIN)
 
     def _push_reference(self) -> None:
-        windows = np.stack([self._sent[at : at + _WINDOW] for at in range(0, FRAME_SAMPLES, _HOP)])
-        self._reference.push(_bands(windows))
+        """Catch up with what was sent while the line was silent: most of a call it is."""
+        columns, self._behind = self._behind * _COLUMNS, 0
+        powers = _bands(self._windows[-columns:])
+        for at in range(0, columns, _COLUMNS):
+            self._reference.push(powers[at : at + _COLUMNS])
 
     def _compare(self) -> None:
         power = _bands(self._heard)
