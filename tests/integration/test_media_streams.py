@@ -272,7 +272,7 @@ async def ask(
             gate=CarrierGate(token=token),
             public_url=PUBLIC_URL,
             stream_url=STREAM_URL,
-            admit=lambda *_: 30 if full else None,
+            admit=lambda _caller, _trunk: 30 if full else None,
         )
     )
     transport = httpx.ASGITransport(app, client=("203.0.113.9", 4711))

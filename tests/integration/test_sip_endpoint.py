@@ -117,7 +117,7 @@ async def calling(endpoint: SipEndpoint) -> AsyncGenerator[Caller]:
 async def desk() -> AsyncIterator[Desk]:
     desk = Desk()
     desk.endpoint = await SipEndpoint.open(
-        "127.0.0.1", 0, on_call=desk.on_call, allow_call=lambda *_: desk.retry_after_s
+        "127.0.0.1", 0, on_call=desk.on_call, allow_call=lambda _caller, _source: desk.retry_after_s
     )
     yield desk
     await desk.endpoint.close(timeout_s=0)
