@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from dialog import steps
+from dialog.errors import FlowLoopError
 from dialog.events import (
     ActionEnded,
     BargeIn,
@@ -28,10 +29,6 @@ from dialog.texts import Text
 
 _MOST_INSTRUCTIONS: Final = 1_000  # in one step; a flow that runs longer goes round in circles
 _MOST_PARKED: Final = 3  # digressions from digressions; beyond, the oldest is let go
-
-
-class FlowLoopError(Exception):
-    """A flow ran without end and without waiting for anything: its author must add an `ask`."""
 
 
 class Runner:

@@ -38,6 +38,7 @@ from models.decoding import (
     WhisperDecoder,
     comparable,
 )
+from models.request import Prepared, Request
 from models.speech import RATE_HZ, Pcm, Samples, Word
 from models.transcript import Hypothesis, Transcript, distinct, scored
 from models.utterance import Utterance, windows
@@ -62,33 +63,6 @@ STOCK_CONTEXT: Final = ContextRule(rule=Rule.FLOOR, floor_s=10.0, margin_s=2.0)
 """For weights as published: about 9 times cheaper than 30 s for short utterances, no loss."""
 
 _FULL: Final = ContextRule(rule=Rule.FULL)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Request:
-    """One utterance to transcribe; the fields are the arguments of `SttEngine.transcribe`."""
-
-    pcm: Pcm
-    hint: str | None = None
-    within: Vocabulary | None = None
-    words: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Prepared:
-    """A request with its features, one array for each window; none where nothing is said."""
-
-    request: Request
-    windows: tuple[Samples, ...] = ()
-    begin_s: float = 0.0  # where the first window begins in the request's audio
-    sound_s: tuple[float, float] = (0.0, 0.0)  # where sound begins and ends in it
-    lengths: tuple[int, ...] = ()  # mel frames to encode
-    cpu_s: float = 0.0
-
-    @property
-    def batch_key(self) -> tuple[object, ...]:
-        """Requests of the same key are decoded together."""
-        return (self.lengths, self.request.hint)
 
 
 @dataclass(slots=True, eq=False)

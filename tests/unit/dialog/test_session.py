@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dialog.engine import start, step
+from dialog.errors import FlowLoopError
 from dialog.events import (
     ActionEnded,
     ActionStatus,
@@ -24,7 +25,6 @@ from dialog.events import (
     Speak,
 )
 from dialog.flow import load_flow
-from dialog.runner import FlowLoopError
 from dialog.session import Dialog
 from dialog.state import State, StateError
 

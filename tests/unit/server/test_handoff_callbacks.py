@@ -12,7 +12,8 @@ from telephony.queue_events import MAIN_QUEUE
 from telephony.queue_line import QueueOptions
 from telephony.transfer_events import TargetDeclined, TargetGone
 from tests.fakes.handoff_contexts import CALL_ID, handoff_context
-from tests.fakes.handoff_world import HandOffWorld, KeptHandOffs, hears
+from tests.fakes.handoff_parts import KeptHandOffs
+from tests.fakes.handoff_world import HandOffWorld, hears
 from tests.fakes.rooms import ToneLeg, voices
 from voice.events import KeyPressed, LegEnded
 

@@ -14,7 +14,8 @@ from telephony.transfer_events import (
     TargetGone,
 )
 from tests.fakes.handoff_contexts import CALL_ID
-from tests.fakes.handoff_world import FakeLine, HandOffWorld, hears
+from tests.fakes.handoff_parts import FakeLine
+from tests.fakes.handoff_world import HandOffWorld, hears
 from tests.fakes.rooms import ToneLeg
 
 
