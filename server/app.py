@@ -20,6 +20,7 @@ from server.handoff.assembly import People
 from server.handoff.in_hand import NobodyThere
 from server.handoff.vcon_export import VconExport
 from server.headroom import Step
+from server.hearing import behind_vendor, open_turn_model
 from server.http import HttpPorts, make_app
 from server.lifetime import background, closing
 from server.live_calls import LiveCalls
@@ -111,7 +112,7 @@ async def _open_inside(
     access = await open_access(parts, config, database_url)
     actions = await open_actions(parts, config, database_url, metrics)
     plane, clock = await _start_media(parts, engines.vad, metrics)
-    stt = closing(
+    ours = closing(
         parts,
         Recogniser(
             engines.stt,
@@ -119,8 +120,9 @@ async def _open_inside(
             second_opinion=lambda: load.step < Step.ONE_TIER,
         ),
     )
+    stt = await behind_vendor(parts, config.speech, ours)
     tts = closing(parts, Speaker(engines.voice))
-    load, admission = await _open_load(parts, config, metrics, clock, stt)
+    load, admission = await _open_load(parts, config, metrics, clock, ours)
     recordings = config.data_dir / "recordings" if config.recording.enabled else None
     vcons = vcons_of(config, records, access)
     people = None
@@ -156,6 +158,7 @@ async def _open_inside(
             handoffs=people.handoffs if people else NobodyThere(),
             terse=load.sheds(Step.SHORT_ANSWERS),
             keys_first=load.sheds(Step.OFFER_KEYS),
+            turn_model=open_turn_model(parts, config.speech),
         ),
         admission=admission,
         retry_after_s=config.sip.retry_after_s,

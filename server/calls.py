@@ -38,7 +38,7 @@ from telephony.leg import Leg, LegGoneError
 from voice.conversation import Return
 from voice.events import HandOff, HandOffEnded, TurnRecord
 from voice.plane import MediaPlane
-from voice.ports import Actions, SpeechToText, TextToSpeech
+from voice.ports import Actions, SpeechToText, TextToSpeech, TurnModel
 from voice.session import HANDED_OFF, CallSession, SessionOptions, SessionPorts
 
 log = logging.getLogger(__name__)
@@ -80,6 +80,7 @@ class CallServices:
     feed: Feed
     recordings: Path | None  # None: calls are not recorded
     handoffs: HandOffDesk = field(default_factory=NobodyThere)
+    turn_model: TurnModel | None = None
     terse: Callable[[], bool] = _never  # asked at each turn: are prompts to be short?
     keys_first: Callable[[], bool] = _never  # likewise: are keys to be asked for at once?
 
@@ -303,6 +304,7 @@ class Calls:
                 stt=shared.stt,
                 tts=shared.tts,
                 activity=stream,
+                turn_model=shared.turn_model,
                 dialog=call.dialog,
                 actions=hand.story,
                 journal=hand.story,

@@ -216,10 +216,23 @@ class BackendConfig(_Section):
     token: SecretStr | None = None
 
 
+class VendorConfig(_Section):
+    """A recogniser elsewhere, through Pipecat; ours takes over when it is late or fails."""
+
+    service: str = Field(min_length=1)  # deepgram, or deepgram.stt:DeepgramSTTService
+    arguments: dict[str, Any] = Field(default_factory=dict, repr=False)  # api_key and the like
+    settings: dict[str, Any] = Field(default_factory=dict)  # model, language
+    lanes: int = Field(default=4, ge=1)  # utterances at a time
+    deadline_s: Seconds = 1.0  # after which ours is asked
+
+
 class SpeechConfig(_Section):
     stt: str = "frontdesk-small"
     voice: str = "espeak"
     threads: int = Field(default=2, ge=1)  # of recognition, over all calls
+    turn_model: Literal["none", "smart_turn"] = "none"
+    """smart_turn hears whether a caller is done, where the words cannot tell."""
+    vendor: VendorConfig | None = None
 
 
 class DialogConfig(_Section):

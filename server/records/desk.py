@@ -148,9 +148,9 @@ class DeskRecords:
         return [EarlierCall(**dict(row)) for row in found]
 
     async def open_callbacks(self) -> Sequence[CallbackRecord]:
-        """Callbacks promised and not settled, who waits longest first."""
+        """Callbacks this server promised and has not settled, who waits longest first."""
         async with self._asking() as connection:
-            found = await connection.fetch(SQL["open_callbacks"])
+            found = await connection.fetch(SQL["open_callbacks"], self._instance)
         return [CallbackRecord(**dict(row)) for row in found]
 
     async def agent_had_call(self, agent: str, call_id: UUID) -> bool:

@@ -105,8 +105,8 @@ def _storable(value: Any) -> Any:
             return value.replace("\x00", "").encode("utf-8", "replace").decode()
         case float() if not math.isfinite(value):
             return 0.0 if math.isnan(value) else math.copysign(sys.float_info.max, value)
-        case list():
-            return [_storable(each) for each in cast(list[Any], value)]
+        case list() | tuple():
+            return [_storable(each) for each in cast("list[Any] | tuple[Any, ...]", value)]
         case dict():
             items = cast(dict[str, Any], value).items()
             return {_storable(name): _storable(each) for name, each in items}

@@ -114,10 +114,12 @@ ORDER BY saved_at, agent
 SELECT at_s, who, text FROM overheard WHERE call_id = $1 ORDER BY at_s, who
 
 -- name: open_callbacks
-SELECT id, call_id, number, skill, place, queued_at, promised_at, settled_at, outcome
-FROM callback_promises
-WHERE settled_at IS NULL
-ORDER BY queued_at, id
+SELECT promised.id, call_id, number, skill, place, queued_at, promised_at, settled_at,
+    promised.outcome
+FROM callback_promises AS promised
+JOIN calls ON calls.id = call_id
+WHERE settled_at IS NULL AND calls.instance = $1 -- whoever promised calls, and nobody else
+ORDER BY queued_at, promised.id
 
 -- name: caller_history
 SELECT calls.id AS call_id, calls.started_at, calls.ended_at, calls.end_reason, calls.outcome,
