@@ -4,12 +4,12 @@ It carries out what telephony/conference.py decides. The queue knows a guest by 
 offer, so that nobody else is offered to them meanwhile, and the caller is not counted twice.
 """
 
-from collections import deque
 from datetime import UTC, datetime
 from typing import Protocol, assert_never
 
 from server.handoff.attempts import Attempts
 from server.handoff.context import HandOffContext
+from server.handoff.in_turn import InTurn
 from server.handoff.ports import (
     AgentLine,
     AgentTransferredOn,
@@ -92,8 +92,7 @@ class GuestSide:
         self._invited: ColleagueInvited | None = None
         self._rang_at = datetime.now(UTC)
         self._name = ""
-        self._events: deque[ConferenceEvent] = deque()
-        self._draining = False
+        self._events = InTurn[ConferenceEvent](self._deal_with)
 
     @property
     def line(self) -> AgentLine | None:
@@ -130,17 +129,11 @@ class GuestSide:
     # --- events in, commands out ---
 
     def _tell(self, event: ConferenceEvent) -> None:
-        self._events.append(event)
-        if self._draining:
-            return
-        self._draining = True
-        try:
-            while self._events:
-                now_s = self._world.clock()
-                for command in self._machine.receive(self._events.popleft(), now_s):
-                    self._carry_out(command)
-        finally:
-            self._draining = False
+        self._events.tell(event)
+
+    def _deal_with(self, event: ConferenceEvent) -> None:
+        for command in self._machine.receive(event, self._world.clock()):
+            self._carry_out(command)
 
     def _carry_out(self, command: ConferenceCommand) -> None:
         match command:

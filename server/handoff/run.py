@@ -7,7 +7,6 @@ event at once does not interrupt the commands before it: events wait their turn.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from server.handoff.called_back_leg import NOT_REACHED
 from server.handoff.context import HandOffContext
 from server.handoff.guest_side import GuestSide
 from server.handoff.in_hand import CallInHand, CallOver, HandOffOutcome, TakenBack
+from server.handoff.in_turn import InTurn
 from server.handoff.leg_abilities import CanBeReplaced, press
 from server.handoff.ports import (
     AgentLine,
@@ -93,8 +93,7 @@ class TransferRun:
         self._summary: tuple[str, ...] = ()
         self._callback = CallbackChoice(self, self.stage, world)
         self._on_joined = on_joined
-        self._events: deque[TransferEvent] = deque()
-        self._draining = False
+        self._events = InTurn[TransferEvent](self._deal_with)
         self._caller_left = "caller_hangup"  # or whatever their leg says when it ends
         self._outcome: asyncio.Future[HandOffOutcome] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -183,26 +182,17 @@ class TransferRun:
 
     def tell(self, event: TransferEvent) -> None:
         """Tell the machine, after whatever it is being told already."""
-        self._events.append(event)
-        self._tell_all()
+        self._events.tell(event)
 
     def tell_before(self, event: TransferEvent, then: Callable[[], None]) -> None:
         """See run_world.Run."""
-        self._events.append(event)
+        self._events.put(event)
         then()
-        self._tell_all()
+        self._events.drain()
 
-    def _tell_all(self) -> None:
-        if self._draining:
-            return
-        self._draining = True
-        try:
-            while self._events:
-                now_s = self._world.clock()
-                for command in self.machine.receive(self._events.popleft(), now_s):
-                    self._carry_out(command)
-        finally:
-            self._draining = False
+    def _deal_with(self, event: TransferEvent) -> None:
+        for command in self.machine.receive(event, self._world.clock()):
+            self._carry_out(command)
 
     def _carry_out(self, command: TransferCommand) -> None:
         match command:

@@ -213,6 +213,15 @@ class HandOffWorld:
         return voices(self.caller.sent[-1])
 
 
+async def joined(world: HandOffWorld, agent: str = "ann") -> ToneLeg:
+    world.signs_in(agent)
+    await world.hands_off()
+    leg = world.line.answers()
+    world.line.accepts()
+    await world.passes(0.2)
+    return leg
+
+
 def hears(leg: ToneLeg) -> set[str]:
     """Whose voices the leg was sent last."""
     return voices(leg.sent[-1]) if leg.sent else set()

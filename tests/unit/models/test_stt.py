@@ -17,32 +17,15 @@ from models.decoding import (
     best_compute_type,
 )
 from models.errors import DamagedModelError, EngineError, UnknownModelError
-from models.espeak import EspeakVoice
-from models.speech import RATE_HZ, Pcm
+from models.speech import RATE_HZ
 from models.stt import Request, SttEngine, token_cap
 from models.transcript import normalise
+from tests.fakes.sounds import noise, pcm_of, say, tone
 
 
 @pytest.fixture(scope="module")
 def engine() -> SttEngine:
     return SttEngine()
-
-
-def say(text: str, voice: str = "en-us") -> Pcm:
-    return EspeakVoice(voice).render(text).pcm
-
-
-def pcm_of(samples: NDArray[np.float64]) -> Pcm:
-    return np.clip(samples, -32768, 32767).astype(np.int16)
-
-
-def noise(seconds: float, level: float) -> NDArray[np.float64]:
-    return np.random.default_rng(3).standard_normal(round(seconds * RATE_HZ)) * level
-
-
-def tone(seconds: float, *frequencies: float) -> NDArray[np.float64]:
-    t = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
-    return 3000.0 * np.sum([np.sin(2 * np.pi * f * t) for f in frequencies], axis=0)
 
 
 # --- what is heard --------------------------------------------------------------------------------

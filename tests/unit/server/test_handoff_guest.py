@@ -15,22 +15,13 @@ from telephony.transfer_events import (
 )
 from tests.fakes.handoff_contexts import CALL_ID
 from tests.fakes.handoff_parts import FakeLine
-from tests.fakes.handoff_world import HandOffWorld, hears
+from tests.fakes.handoff_world import HandOffWorld, hears, joined
 from tests.fakes.rooms import ToneLeg
 
 
 @pytest.fixture
 async def world() -> HandOffWorld:
     return HandOffWorld()
-
-
-async def joined(world: HandOffWorld, agent: str = "ann") -> ToneLeg:
-    world.signs_in(agent)
-    await world.hands_off()
-    leg = world.line.answers()
-    world.line.accepts()
-    await world.passes(0.2)
-    return leg
 
 
 async def invited(world: HandOffWorld) -> tuple[ToneLeg, FakeLine]:

@@ -22,7 +22,7 @@ from telephony.transfer_events import (
     TransferMode,
 )
 from tests.fakes.handoff_contexts import CALL_ID
-from tests.fakes.handoff_world import HandOffWorld, ever_heard, hears
+from tests.fakes.handoff_world import HandOffWorld, ever_heard, hears, joined
 from tests.fakes.rooms import ToneLeg, tone
 from voice.events import HandOff, HandOffEnded, LegEnded
 
@@ -30,15 +30,6 @@ from voice.events import HandOff, HandOffEnded, LegEnded
 @pytest.fixture
 async def world() -> HandOffWorld:
     return HandOffWorld()
-
-
-async def joined(world: HandOffWorld, agent: str = "ann") -> ToneLeg:
-    world.signs_in(agent)
-    await world.hands_off()
-    leg = world.line.answers()
-    world.line.accepts()
-    await world.passes(0.2)
-    return leg
 
 
 # --- the way that goes well ---
