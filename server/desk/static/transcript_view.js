@@ -29,6 +29,7 @@ export class TranscriptView {
   }
 
   add(line) {
+    this.#scrolled(); // the event of a scroll may still be on its way
     this.#append(line);
     if (this.#following) this.#toEnd();
     else this.#latest.hidden = false;
