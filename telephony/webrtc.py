@@ -32,7 +32,7 @@ from telephony.webrtc_messages import (
     caption,
     parse,
 )
-from telephony.webrtc_offer import agreed_codec
+from telephony.webrtc_offer import AIORTC_FAULTS, agreed_codec
 from voice.events import KeyPressed
 from voice.frames import Pcm, silence
 
@@ -141,9 +141,9 @@ class WebRtcLeg(ReportingLeg):
         """
         try:
             await self._agree(RTCSessionDescription(sdp=offer_sdp, type="offer"))
-        except (InternalError, InvalidStateError, OperationError, ValueError) as error:
+        except (InternalError, InvalidStateError, OperationError, *AIORTC_FAULTS) as error:
             await self._give_back("network_error")
-            raise BadOfferError(f"the offer cannot be answered: {error}") from error
+            raise BadOfferError(f"the offer cannot be answered: {error!r}") from error
         except BaseException:
             await self._give_back("network_error")
             raise

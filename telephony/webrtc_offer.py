@@ -10,8 +10,17 @@ from telephony.webrtc_errors import BadOfferError
 _MAX_CHARS: Final = 32_768  # browsers send 2,000 to 8,000
 _MAX_CANDIDATES: Final = 64  # each costs a check per address of ours
 
-# What aiortc's parser raises for text that is no SDP, as found by feeding it such.
-_NO_SDP: Final = (ValueError, LookupError, AssertionError, TypeError, AttributeError)
+AIORTC_FAULTS: Final = (
+    ValueError,
+    LookupError,
+    AssertionError,
+    TypeError,
+    AttributeError,
+    StopIteration,
+)
+"""What aiortc raises for SDP that is none, or lacks what it takes for granted, as found by feeding
+it such: StopIteration for a format's parameters without its rtpmap, AttributeError for a bundle
+of which a part is missing."""
 
 
 def agreed_codec(offer_sdp: str, preferred: AudioCodec) -> AudioCodec:
@@ -33,7 +42,7 @@ def _parse(offer_sdp: str) -> SessionDescription:
         raise BadOfferError(f"the offer is longer than {_MAX_CHARS} characters")
     try:
         description = SessionDescription.parse(offer_sdp)
-    except _NO_SDP as error:
+    except AIORTC_FAULTS as error:
         raise BadOfferError(f"the offer is not SDP: {error or type(error).__name__}") from error
     candidates = sum(len(media.ice_candidates) for media in description.media)
     if candidates > _MAX_CANDIDATES:

@@ -231,6 +231,8 @@ async def test_end_before_anyone_listened_is_told_when_audio_is_asked_for(world:
         ("m=audio", "m=video", "one audio stream"),
         ("a=sendrecv", "a=recvonly", "both ways"),
         (r"a=ice-ufrag.*\r\n", "", "ICE username"),
+        ("BUNDLE 0 1", "BUNDLE 9 0", "cannot be answered"),
+        (r"a=rtpmap:96.*\r\n", "a=fmtp:96 x=1\r\n", "not SDP"),
         ("opus/48000/2", "speex/16000", "neither PCMU nor Opus"),
     ],
 )
