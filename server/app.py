@@ -22,12 +22,13 @@ from server.handoff.vcon_export import VconExport
 from server.headroom import Step
 from server.hearing import behind_vendor, open_turn_model
 from server.http import HttpPorts, make_app
+from server.ice import webrtc_options
 from server.lifetime import background, closing
 from server.live_calls import LiveCalls
 from server.load import Load
 from server.observability import Metrics
 from server.people import PeopleNeeds, mount_people, open_people, open_phones, vcons_of
-from server.phone_door import PhoneDoor, webrtc_options
+from server.phone_door import PhoneDoor
 from server.records.records import Records
 from server.sip_door import SipDoor
 from server.speech import Recogniser, Speaker

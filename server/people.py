@@ -33,9 +33,9 @@ from server.handoff.supervision import RoomSupervision
 from server.handoff.told_store import ToldStore
 from server.handoff.vcon_export import EndsTold, VconExport
 from server.handoff.webhook import Webhook, WebhookOptions
+from server.ice import for_browsers, webrtc_options
 from server.lifetime import background
 from server.live_calls import LiveCalls
-from server.phone_door import webrtc_options
 from server.records.errors import RecordsUnavailableError
 from server.records.records import Records
 from telephony.hold_music import MusicFileError
@@ -122,6 +122,7 @@ def mount_people(
                 supervision=supervision,
                 open_rtc=browser_audio(peers),
                 visitor=access.visitor,
+                ice_servers=for_browsers(config.phone),
             )
         )
     )

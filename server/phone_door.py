@@ -14,7 +14,7 @@ import math
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -23,15 +23,14 @@ from pydantic import BaseModel, ValidationError
 
 from server.calls import Calls
 from server.captions import show_captions
-from server.config import IceServerConfig, PhoneConfig
+from server.config import PhoneConfig
 from server.feed import Feed
+from server.ice import for_browsers
 from server.offer_rate import OfferRate
 from server.pages import page
 from telephony.leg import CallerInfo
-from telephony.webrtc import WebRtcLeg, WebRtcOptions, WebRtcPeers
-from telephony.webrtc_audio import AudioCodec
+from telephony.webrtc import WebRtcLeg, WebRtcPeers
 from telephony.webrtc_errors import BadOfferError, TooManyPeersError
-from telephony.webrtc_ice import IceServers
 
 log = logging.getLogger(__name__)
 
@@ -47,16 +46,6 @@ class Offer(BaseModel):
 
     type: Literal["offer"]
     sdp: str
-
-
-def webrtc_options(config: PhoneConfig, *, media_timeout_s: float) -> WebRtcOptions:
-    """How browsers are connected, callers' and agents'."""
-    return WebRtcOptions(
-        ice_servers=tuple(_ice_servers(server) for server in config.ice_servers),
-        codec=AudioCodec.OPUS if config.codec == "opus" else AudioCodec.PCMU,
-        host_addresses=config.host_addresses,
-        media_timeout_s=media_timeout_s,
-    )
 
 
 class PhoneDoor:
@@ -85,8 +74,8 @@ class PhoneDoor:
         return page("phone.html")
 
     async def _settings(self) -> JSONResponse:
-        servers = [_for_browser(server) for server in self._config.ice_servers]
-        return JSONResponse({"ice_servers": servers}, headers={"Cache-Control": "no-store"})
+        servers = {"ice_servers": for_browsers(self._config)}
+        return JSONResponse(servers, headers={"Cache-Control": "no-store"})
 
     async def _offer(self, request: Request) -> Response:
         self._check_origin(request)
@@ -173,22 +162,3 @@ def _try_later(status: int, retry_after_s: int, detail: str) -> HTTPException:
 
 def _address(request: Request) -> str:
     return request.client.host if request.client else ""
-
-
-def _ice_servers(server: IceServerConfig) -> IceServers:
-    secret = server.credential
-    return IceServers(
-        urls=server.urls,
-        username=server.username,
-        credential=None if secret is None else secret.get_secret_value(),
-    )
-
-
-def _for_browser(server: IceServerConfig) -> dict[str, Any]:
-    """RTCIceServer. A browser needs the credential: give TURN users that may do nothing else."""
-    about = {
-        "urls": server.urls,
-        "username": server.username,
-        "credential": server.credential and server.credential.get_secret_value(),
-    }
-    return {key: value for key, value in about.items() if value is not None}

@@ -6,6 +6,7 @@ POST /v1/desk/rtc                   SDP offer of the agent's browser → SDP ans
 POST /v1/supervisor/rtc             the same for a supervisor who listens
 GET  /v1/desk/history/{call_id}     earlier calls of this caller; for who has the call
 GET  /v1/desk/targets               to whom a call can be given
+GET  /v1/desk/settings              what the softphone of either page needs to know
 """
 
 import asyncio
@@ -13,12 +14,12 @@ import logging
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, HTTPException, Response, WebSocket
-from fastapi.responses import RedirectResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 
 from server.accounts.access import FORBIDDEN, UNAUTHORISED
 from server.accounts.rights import Right
@@ -50,6 +51,7 @@ class DeskDoors:
     supervision: Supervision
     open_rtc: OpenRtc
     visitor: Visitor
+    ice_servers: Sequence[dict[str, Any]] = ()  # RTCIceServers, for browsers
     sign_in_path: str = "/sign-in"
 
 
@@ -59,6 +61,7 @@ def desk_router(doors: DeskDoors) -> APIRouter:
     router.include_router(_pages(doors))
     router.include_router(_agent_doors(doors))
     router.include_router(_supervisor_doors(doors))
+    router.include_router(_settings_door(doors))
     return router
 
 
@@ -133,6 +136,19 @@ def _agent_doors(doors: DeskDoors) -> APIRouter:
     return router
 
 
+def _settings_door(doors: DeskDoors) -> APIRouter:
+    router = APIRouter()
+    whoever_talks = _admitted(doors, Right.TAKE_CALLS, Right.SUPERVISE)
+
+    @router.get("/v1/desk/settings", dependencies=[Depends(whoever_talks)])
+    async def settings() -> Response:  # pyright: ignore[reportUnusedFunction]
+        # Credentials of a relay are in it.
+        servers = {"ice_servers": doors.ice_servers}
+        return JSONResponse(servers, headers={"Cache-Control": "no-store"})
+
+    return router
+
+
 def _supervisor_doors(doors: DeskDoors) -> APIRouter:
     router = APIRouter()
     boards = Boards(
@@ -183,13 +199,13 @@ async def _attach(leg: RtcLeg, attach: Callable[[], None]) -> None:
         await leg.hang_up("not_wanted")
 
 
-def _admitted(doors: DeskDoors, right: Right) -> Callable[..., User]:
-    """A dependency for requests: 401 for nobody, 403 without the right."""
+def _admitted(doors: DeskDoors, *rights: Right) -> Callable[..., User]:
+    """A dependency for requests: 401 for nobody, 403 with none of the rights."""
 
     def admit(visitor: Annotated[User | None, Depends(doors.visitor)]) -> User:
         if visitor is None:
             raise HTTPException(401, "sign in first")
-        if not visitor.may(right):
+        if not visitor.may(*rights):
             raise HTTPException(403, "your role does not open this door")
         return visitor
 

@@ -196,7 +196,7 @@ class DeskWorld:
 
 @asynccontextmanager
 async def desk_world(
-    options: DeskOptions = OPTIONS, *, port: int = 0
+    options: DeskOptions = OPTIONS, *, port: int = 0, ice_servers: Sequence[dict[str, Any]] = ()
 ) -> AsyncGenerator[DeskWorld, None]:
     """A served desk, with WebRTC over the loopback interface."""
     actions, floor = RecordedActions(), ScriptedFloor()
@@ -208,7 +208,13 @@ async def desk_world(
 
     app = FastAPI()
     mount_assets(app)
-    doors = DeskDoors(desk=desk, supervision=floor, open_rtc=loopback_rtc(), visitor=visitor)
+    doors = DeskDoors(
+        desk=desk,
+        supervision=floor,
+        open_rtc=loopback_rtc(),
+        visitor=visitor,
+        ice_servers=ice_servers,
+    )
     app.include_router(desk_router(doors))
     coordinator = ScriptedCoordinator(desk)
     async with serving(app, "127.0.0.1", port) as url:

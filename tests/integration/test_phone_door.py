@@ -11,8 +11,9 @@ from fastapi import FastAPI
 from server.calls import Calls
 from server.config import ConfigError, PhoneConfig, load_config
 from server.feed import Feed
+from server.ice import webrtc_options
 from server.pages import mount_assets
-from server.phone_door import PhoneDoor, webrtc_options
+from server.phone_door import PhoneDoor
 from telephony.leg import Leg
 from telephony.webrtc import WebRtcPeers
 from tests.fakes.webrtc_peer import BrowserPeer

@@ -2,12 +2,12 @@
 //
 // Events: problem { text } when the agent must do something; well {} when audio is up.
 
-import { CallFailure, FAILURES, Softphone } from "./rtc.js";
+import { CallFailure, FAILURES, iceServersFrom, Softphone } from "./rtc.js";
 
 const RETRY_MS = [300, 800, 1500, 2500, 4000];
 
 export class CallAudio extends EventTarget {
-  #phone = new Softphone();
+  #phone = new Softphone({ iceServers: iceServersFrom("/v1/desk/settings") });
   #url;
   #body = null; // of the call we are in; null: none
   #key = null;

@@ -1,6 +1,6 @@
 // The caller's page: one softphone, one button, and words for everything that happens.
 
-import { Softphone } from "./rtc.js";
+import { iceServersFrom, Softphone } from "./rtc.js";
 
 const at = (id) => document.getElementById(id);
 
@@ -53,7 +53,7 @@ async function call() {
   clearProblem();
   at("captions").replaceChildren();
   at("empty").hidden = false;
-  phone ??= softphone(await iceServers());
+  phone ??= softphone();
   phone.mute(false);
   showMuted(false);
   try {
@@ -65,23 +65,13 @@ async function call() {
   }
 }
 
-function softphone(iceServers) {
-  const made = new Softphone({ iceServers });
+function softphone() {
+  const made = new Softphone({ iceServers: iceServersFrom("/v1/phone/settings") });
   made.addEventListener("state", ({ detail }) => showState(detail));
   made.addEventListener("caption", ({ detail }) => showCaption(detail));
   made.addEventListener("failure", ({ detail }) => showProblem(detail));
   made.addEventListener("devices", showDevices);
   return made;
-}
-
-// Without them a call may still find its way, and the server's silence shows at the offer.
-async function iceServers() {
-  try {
-    const response = await fetch("/v1/phone/settings");
-    return response.ok ? (await response.json()).ice_servers : [];
-  } catch {
-    return [];
-  }
 }
 
 // --- how the call stands ---

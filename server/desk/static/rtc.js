@@ -1,6 +1,6 @@
 // A softphone for one call at a time: microphone and speaker, WebRTC to frontdesk, keys, captions.
 //
-//   const phone = new Softphone({ iceServers });
+//   const phone = new Softphone({ iceServers: iceServersFrom("/v1/phone/settings") });
 //   phone.addEventListener("state", (event) => show(event.detail.state));
 //   await phone.connect("/v1/phone/offer");
 //
@@ -55,9 +55,9 @@ export class Softphone extends EventTarget {
   #request = null;
   #stopWaiting = () => {}; // for the connection: the call ended first
 
-  // iceServers: as RTCPeerConnection takes them.
+  // iceServers: a promise of them, as RTCPeerConnection takes them; asked for at each call.
   // processing: echo cancellation, noise suppression and gain control; off only for measurements.
-  constructor({ iceServers = [], processing = true } = {}) {
+  constructor({ iceServers = async () => [], processing = true } = {}) {
     super();
     this.#options = { iceServers, processing };
     this.#speaker.autoplay = true;
@@ -160,7 +160,10 @@ export class Softphone extends EventTarget {
   // --- the call ---
 
   async #negotiate(offerUrl, body, headers) {
-    const peer = new RTCPeerConnection({ iceServers: this.#options.iceServers });
+    const call = this.#call;
+    const iceServers = await this.#options.iceServers();
+    if (this.#call !== call) return; // hung up meanwhile
+    const peer = new RTCPeerConnection({ iceServers });
     this.#peer = peer;
     this.#levels = new Levels();
     this.#levels.listen("mine", this.#microphone);
@@ -307,6 +310,17 @@ export class Softphone extends EventTarget {
     return timer;
   }
 }
+
+// Asks this address for the STUN and TURN servers. Without an answer there are none: a call may
+// still find its way, and a server that is silent shows at the offer.
+export const iceServersFrom = (url) => async () => {
+  try {
+    const response = await fetch(url);
+    return response.ok ? (await response.json()).ice_servers : [];
+  } catch {
+    return [];
+  }
+};
 
 // Level meters: an analyser for each side in one audio graph that plays nothing.
 class Levels {
