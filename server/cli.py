@@ -5,7 +5,6 @@ goes wrong ends as one line on standard error that says what to do, and exit sta
 """
 
 import asyncio
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -58,10 +57,9 @@ def demo(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def test(context: typer.Context) -> None:
     """Run the tests; arguments go to pytest, as in `./frontdesk test -k sip`."""
-    # Calls take as long as their audio: three at a time can share two cores.
-    parallel = ("-n", "3", "--dist", "worksteal")
-    command = [sys.executable, "-m", "pytest", *parallel, *context.args]
-    raise typer.Exit(subprocess.run(command, cwd=ROOT, check=False).returncode)  # noqa: S603
+    from server.suite import run_tests
+
+    raise typer.Exit(run_tests(ROOT, context.args))
 
 
 @app.command()
