@@ -209,12 +209,12 @@ class SipCallLeg(ReportingLeg):
         if session is None:
             self._remind_of_end()
             return silence()
+        frame = session.receive_frame()  # first: it takes in what has come
         if self._direction is Direction.SENDRECV:
-            now_s = self._clock()
             heard_at_s = max(session.last_packet_at_s or 0.0, self._media_since_s)
-            if now_s - heard_at_s >= self._media.timeout_s:
+            if self._clock() - heard_at_s >= self._media.timeout_s:
                 self._give_up()
-        return session.receive_frame()
+        return frame
 
     def send_frame(self, pcm: Pcm) -> None:
         """Send the far end 20 ms, int16, shape (160,); dropped when there is no one to hear it."""

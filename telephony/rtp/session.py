@@ -1,10 +1,9 @@
-"""One call's RTP socket: the asyncio shell around the RTP machines.
+"""One call's RTP socket: the shell around the RTP machines.
 
-Datagrams come in on the event loop whenever they come; frames go out and are taken once per 20 ms
-by the media clock. Nothing here awaits after `open`, and nothing that a peer sends raises.
+Frames go out and are taken once per 20 ms by the media clock, and what has come is read just before
+(telephony/rtp/inbox.py). Nothing here awaits, and nothing that a peer sends raises.
 """
 
-import asyncio
 import ipaddress
 import logging
 import random
@@ -14,12 +13,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from telephony.rtp import KeyNotSentError, PacketError
 from telephony.rtp.dtmf import EventPayload, KeyReceiver, key_payloads
+from telephony.rtp.inbox import Inbox
 from telephony.rtp.jitter import Gap, JitterBuffer, JitterStatistics
 from telephony.rtp.latch import Address, SourceLatch
 from telephony.rtp.packet import (
@@ -71,12 +71,12 @@ def _ignore_key(_key: str) -> None:
     pass
 
 
-class RtpSession(asyncio.DatagramProtocol):
+class RtpSession:
     """RTP with one peer: `open`, `connect` whenever something was agreed, `close`.
 
     Attributes:
         local_port: the even UDP port bound.
-        on_key: called on the event loop with each key that comes as a telephone event.
+        on_key: called with each key that comes as a telephone event, within `receive_frame`.
         last_packet_at_s: when the peer was last heard, by `clock`; None before the first packet.
         last_event_at_s: the same for the packets of keys: a held key sends one every 20 to 50 ms.
     """
@@ -95,9 +95,10 @@ class RtpSession(asyncio.DatagramProtocol):
         self.last_packet_at_s: float | None = None
         self.last_event_at_s: float | None = None
         self._socket = bound
+        self._inbox = Inbox(bound)
         self._ports = ports
         self._clock = clock
-        self._transport: asyncio.BaseTransport | None = None
+        self._open = True
         self._agreed: _Agreement | None = None
         self._latch = SourceLatch()
         self._jitter = JitterBuffer(is_quiet=self._is_quiet)
@@ -110,7 +111,7 @@ class RtpSession(asyncio.DatagramProtocol):
         self._marker = True  # the next audio packet is the first of a talk spurt
         self._outgoing: deque[EventPayload | None] = deque()  # None: a frame of audio in between
         self._event_timestamp = 0
-        self._sent = self._octets_sent = self._unsent = self._unreachable = 0
+        self._sent = self._octets_sent = self._unsent = 0
         self._malformed = self._foreign = self._unexpected = self._rtcp = 0
 
     @classmethod
@@ -135,21 +136,12 @@ class RtpSession(asyncio.DatagramProtocol):
             OSError: the address cannot be bound.
         """
         bound = ports.bind(host)
-        try:
-            _, session = await asyncio.get_running_loop().create_datagram_endpoint(
-                lambda: cls(
-                    bound=bound,
-                    ports=ports,
-                    randomness=randomness or random.SystemRandom(),
-                    clock=clock,
-                ),
-                sock=bound,
-            )
-        except BaseException:
-            ports.release(bound.getsockname()[1])
-            bound.close()
-            raise
-        return session
+        return cls(
+            bound=bound,
+            ports=ports,
+            randomness=randomness or random.SystemRandom(),
+            clock=clock,
+        )
 
     def connect(
         self,
@@ -187,13 +179,14 @@ class RtpSession(asyncio.DatagramProtocol):
             self._jitter.reset()
 
     def close(self) -> None:
-        """Stop at once; the socket closes and its port is given back in the loop's next turn.
+        """Close the socket and give its port back; frames and keys that come after it are dropped.
 
-        Idempotent; frames and keys that come after it are dropped.
+        Idempotent.
         """
-        if self._transport is not None:
-            self._transport.close()
-            self._transport = None
+        if self._open:
+            self._open = False
+            self._socket.close()
+            self._ports.release(self.local_port)
 
     @property
     def delay_s(self) -> float:
@@ -202,12 +195,13 @@ class RtpSession(asyncio.DatagramProtocol):
 
     @property
     def statistics(self) -> RtpStatistics:
+        self._take_in()
         return RtpStatistics(
             inbound=self._jitter.statistics,
             sent=self._sent,
             octets_sent=self._octets_sent,
             unsent=self._unsent,
-            unreachable=self._unreachable,
+            unreachable=self._inbox.errors,
             malformed=self._malformed,
             foreign=self._foreign,
             unexpected=self._unexpected,
@@ -221,8 +215,9 @@ class RtpSession(asyncio.DatagramProtocol):
 
         Call it once per 20 ms. Do not write to what it returns.
         """
+        self._take_in()
         agreed = self._agreed
-        if self._transport is None or agreed is None or not agreed.direction.receives:
+        if not self._open or agreed is None or not agreed.direction.receives:
             return silence()
         payload = self._jitter.pop()
         if isinstance(payload, Gap):
@@ -239,7 +234,7 @@ class RtpSession(asyncio.DatagramProtocol):
         agreed, destination = self._agreed, self._latch.destination
         timestamp = self._timestamp
         self._timestamp = (timestamp + FRAME_SAMPLES) % TIMESTAMP_MODULUS
-        if self._transport is None or agreed is None or destination is None:
+        if not self._open or agreed is None or destination is None:
             return
         if not agreed.direction.sends:
             self._marker = True
@@ -279,8 +274,8 @@ class RtpSession(asyncio.DatagramProtocol):
         header = _HEADER.pack(0x80, second, self._sequence, timestamp, self._ssrc)
         self._sequence = (self._sequence + 1) % SEQUENCE_MODULUS
         try:
-            # Past the transport, which would queue what the network does not take: late audio is
-            # worth nothing, and would delay what comes after it.
+            # What the network does not take is not kept: late audio is worth nothing, and would
+            # delay what comes after it.
             self._socket.sendto(header + payload, destination)
         except OSError:
             self._unsent += 1
@@ -290,32 +285,20 @@ class RtpSession(asyncio.DatagramProtocol):
 
     # --- datagrams --------------------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The socket is closed: the port may go to another call."""
-        self._transport = None
-        self._ports.release(self.local_port)
-        if exc is not None:
-            logger.warning("RTP socket lost", extra={"port": self.local_port}, exc_info=exc)
-
-    def error_received(self, exc: Exception) -> None:
-        """The peer's host refused a packet, or the network did: the media timeout decides."""
-        self._unreachable += 1
-        logger.debug("RTP not delivered: %s", exc, extra={"port": self.local_port})
-
-    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+    def _take_in(self) -> None:
         """Take whatever came to the port."""
-        try:
-            self._receive(data, addr[:2])
-        except PacketError as error:
-            self._malformed += 1
-            logger.debug("Malformed RTP: %s", error, extra={"port": self.local_port})
-        except Exception:
-            logger.exception("RTP packet not handled", extra={"port": self.local_port})
+        if not self._open:
+            return
+        for data, sender, age_s in self._inbox.take():
+            try:
+                self._receive(data, sender, age_s)
+            except PacketError as error:
+                self._malformed += 1
+                logger.debug("Malformed RTP: %s", error, extra={"port": self.local_port})
+            except Exception:
+                logger.exception("RTP packet not handled", extra={"port": self.local_port})
 
-    def _receive(self, datagram: bytes, sender: Address) -> None:
+    def _receive(self, datagram: bytes, sender: Address, age_s: float) -> None:
         if is_rtcp(datagram):
             self._rtcp += 1
             if self._latch.is_source(sender):
@@ -337,7 +320,7 @@ class RtpSession(asyncio.DatagramProtocol):
         if not agreed.direction.receives:
             return
         if packet.payload_type == agreed.payload_type:
-            self._jitter.put(packet, now_s)
+            self._jitter.put(packet, now_s - age_s)
             return
         self._jitter.note(packet)
         if packet.payload_type == agreed.event_payload_type:

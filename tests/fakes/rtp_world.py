@@ -116,6 +116,12 @@ class World:
         return frame
 
     @property
+    def last_heard_at_s(self) -> float | None:
+        """When the peer was last heard, as far as anything has come until now."""
+        _ = self.session.statistics  # looks at the socket
+        return self.session.last_packet_at_s
+
+    @property
     def taken(self) -> int:
         """Datagrams that came in, whatever became of them."""
         counts = self.session.statistics

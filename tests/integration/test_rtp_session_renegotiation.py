@@ -42,9 +42,9 @@ async def test_hold_is_honoured(
 
 async def _one_round(world: World) -> Pcm:
     world.session.send_frame(TONE)
-    last = world.session.last_packet_at_s
+    last = world.last_heard_at_s
     world.peer.send(world.session.local_port, encode(Codec.PCMU, TONE))
-    await world.until(lambda: world.session.last_packet_at_s != last)
+    await world.until(lambda: world.last_heard_at_s != last)
     frame = world.session.receive_frame()
     world.clock.now_s += 0.02
     return frame

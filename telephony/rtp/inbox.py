@@ -1,0 +1,77 @@
+"""A media socket's arrivals, read when their call's turn comes and not when they come.
+
+Frames are taken once per 20 ms, so to be woken by every packet would only cost: a hundred calls
+would wake the process five thousand times a second. The kernel stamps what arrives; how late a
+packet was is known to the microsecond however seldom the socket is read. Where there are no such
+stamps (anywhere but on Linux), what is read counts as having just come.
+"""
+
+import contextlib
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from telephony.rtp.latch import Address
+
+Datagram: TypeAlias = tuple[bytes, Address, float]
+"""What came, from whom, and how many seconds ago."""
+
+_SO_TIMESTAMPNS: Final = 35  # Linux, asm-generic/socket.h; Python does not name it
+_STAMP: Final = struct.Struct("@ll")  # struct timespec of CLOCK_REALTIME
+_ANCILLARY: Final = socket.CMSG_SPACE(_STAMP.size) if hasattr(socket, "CMSG_SPACE") else 0
+_MOST_BYTES: Final = 2_048  # a packet of 20 ms has 172; what is longer is cut, and then malformed
+MOST_AT_ONCE: Final = 64
+"""Datagrams taken in one turn, more than a second of audio: a flood waits, and the kernel drops it,
+while the other calls of the tick are served."""
+
+
+class Inbox:
+    """Reads a bound, non-blocking UDP socket.
+
+    Args:
+        bound: stays its owner's, who closes it.
+        wall_s: the clock of the kernel's stamps.
+    """
+
+    def __init__(self, bound: socket.socket, *, wall_s: Callable[[], float] = time.time) -> None:
+        self._socket, self._wall_s = bound, wall_s
+        self.errors = 0
+        """Times the network had something to say instead: a peer's host refused a packet."""
+        self._stamped = sys.platform == "linux" and _stamp(bound)
+
+    def take(self) -> list[Datagram]:
+        """All that has come since the last time, at most MOST_AT_ONCE; never blocks or raises."""
+        found: list[Datagram] = []
+        receive, ancillary_size = self._socket.recvmsg, _ANCILLARY if self._stamped else 0
+        while len(found) < MOST_AT_ONCE:
+            try:
+                data, ancillary, _, sender = receive(_MOST_BYTES, ancillary_size)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError:
+                if self._socket.fileno() < 0:  # closed meanwhile
+                    break
+                self.errors += 1
+                if self.errors % MOST_AT_ONCE == 0:
+                    break
+                continue
+            found.append((data, sender[:2], self._age_s(ancillary[0][2]) if ancillary else 0.0))
+        return found
+
+    def _age_s(self, stamp: bytes) -> float:
+        if len(stamp) != _STAMP.size:
+            return 0.0
+        whole, nanoseconds = _STAMP.unpack(stamp)
+        # A wall clock that is set in between shows as one packet out of place, never as negative.
+        return max(0.0, self._wall_s() - (whole + nanoseconds * 1e-9))
+
+
+def _stamp(sock: socket.socket) -> bool:
+    """Have the kernel note when datagrams come; whether it does."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        return True
+    return False
