@@ -39,10 +39,13 @@ _RESET_WINDOWS: Final = 62  # 2 s between fresh starts
 _RESET_LOW_WINDOWS: Final = 5  # 160 ms of non-speech: one low window may be a dip inside a word
 _RESET_PROBABILITY: Final = 0.1  # far below any speech threshold: borderline windows never count
 
+_FRAME: Final = 160  # samples that a call brings per tick
+
 MAX_BACKLOG: Final = 16 * WINDOW
 """Samples a stream keeps, half a second; the oldest go when `run` is not called in time."""
 
 _GROWTH: Final = 32  # slots added at a time
+_MOST_ARRIVED: Final = 32  # pieces of audio per slot that may wait to be put into their rows
 
 
 class VadStream:
@@ -61,6 +64,8 @@ class VadStream:
 
     def push(self, pcm: NDArray[np.int16]) -> None:
         """Add audio, int16, shape (n,), 8 kHz; ignored once the stream is closed.
+
+        It must not be written to before the next `SileroVad.run`.
 
         Raises:
             ValueError: another dtype or shape.
@@ -92,11 +97,13 @@ class _Slots:
         self._lock = threading.Lock()
         self._owners: dict[int, VadStream] = {}
         self._free: list[int] = []
+        self._arrived: list[tuple[VadStream, NDArray[np.int16]]] = []  # not yet in a row
         self._pending = np.zeros((0, MAX_BACKLOG), dtype=np.int16)
         self._fill = np.zeros(0, dtype=np.intp)
         self._context = np.zeros((0, _CONTEXT), dtype=np.float32)
         self._state = np.zeros((2, 0, _STATE), dtype=np.float32)
         self._probability = np.zeros(0, dtype=np.float32)
+        self._shown: list[float] = []  # the same, cheap to read one by one
         self._quiet = np.zeros(0, dtype=np.int64)  # windows in a row below the gate
         self._age = np.zeros(0, dtype=np.int64)  # windows since the state started afresh
         self._low = np.zeros(0, dtype=np.int64)  # windows in a row that are clearly not speech
@@ -114,6 +121,7 @@ class _Slots:
     def close(self, stream: VadStream) -> None:
         with self._lock:
             if self._owners.get(stream.index) is stream:
+                self._absorb()
                 del self._owners[stream.index]
                 self._clear(stream.index)
                 self._free.append(stream.index)
@@ -122,37 +130,73 @@ class _Slots:
         return len(self._owners)
 
     def probability_of(self, stream: VadStream) -> float:
-        with self._lock:
-            if self._owners.get(stream.index) is not stream:
-                return 0.0
-            return float(self._probability[stream.index])
+        at = stream.index
+        return self._shown[at] if self._owners.get(at) is stream else 0.0
 
     def push(self, stream: VadStream, pcm: NDArray[np.int16]) -> None:
         with self._lock:
-            if self._owners.get(stream.index) is not stream:
-                return
-            row, fill = self._pending[stream.index], int(self._fill[stream.index])
-            pcm = pcm[-MAX_BACKLOG:]
-            drop = max(0, fill + len(pcm) - MAX_BACKLOG)
-            if drop:
-                row[: fill - drop] = row[drop:fill].copy()
-                fill -= drop
-            row[fill : fill + len(pcm)] = pcm
-            self._fill[stream.index] = fill + len(pcm)
+            self._arrived.append((stream, pcm))
+            if len(self._arrived) > _MOST_ARRIVED * len(self._fill):
+                self._absorb()  # nobody runs the detector
+
+    def _absorb(self) -> None:
+        """Put what has arrived into the rows: a frame of each call at once, the rest one by one."""
+        arrived, self._arrived = self._arrived, []
+        rows: list[int] = []
+        frames: list[NDArray[np.int16]] = []
+        seen: set[int] = set()
+        others: list[tuple[int, NDArray[np.int16]]] = []
+        for stream, pcm in arrived:
+            at = stream.index
+            if self._owners.get(at) is not stream:
+                continue
+            if at in seen or len(pcm) != _FRAME:
+                others.append((at, pcm))
+            else:
+                rows.append(at)
+                frames.append(pcm)
+            seen.add(at)
+        if rows:
+            self._append_frames(np.array(rows), np.concatenate(frames).reshape(-1, _FRAME))
+        for at, pcm in others:
+            self._append(at, pcm)
+
+    def _append_frames(self, rows: NDArray[np.intp], frames: NDArray[np.int16]) -> None:
+        fill = self._fill[rows]
+        full = fill + _FRAME > MAX_BACKLOG
+        for at, pcm in zip(rows[full].tolist(), frames[full], strict=True):
+            self._append(at, pcm)
+        if full.any():
+            rows, frames, fill = rows[~full], frames[~full], fill[~full]
+        self._pending[rows[:, None], fill[:, None] + np.arange(_FRAME)] = frames
+        self._fill[rows] = fill + _FRAME
+
+    def _append(self, at: int, pcm: NDArray[np.int16]) -> None:
+        row, fill = self._pending[at], int(self._fill[at])
+        pcm = pcm[-MAX_BACKLOG:]
+        drop = max(0, fill + len(pcm) - MAX_BACKLOG)
+        if drop:
+            row[: fill - drop] = row[drop:fill].copy()
+            fill -= drop
+        row[fill : fill + len(pcm)] = pcm
+        self._fill[at] = fill + len(pcm)
 
     def reset(self, stream: VadStream) -> None:
         with self._lock:
             if self._owners.get(stream.index) is stream:
+                self._absorb()
                 self._clear(stream.index)
 
     def take(self) -> tuple[_Batch | None, bool]:
         """The next window of each stream that the gate lets through; whether more are waiting."""
         with self._lock:
+            self._absorb()
             rows = np.flatnonzero(self._fill >= WINDOW)
             if len(rows) == 0:
                 return None, False
             windows = self._shifted_out(rows)
             rows, windows = self._past_gate(rows, windows)
+            self._shown = self._probability.tolist()
             samples = np.concatenate((self._context[rows], windows), axis=1)
             self._context[rows] = windows[:, -_CONTEXT:]
             batch = _Batch(rows, self._epoch[rows], samples, self._state[:, rows])
@@ -166,6 +210,7 @@ class _Slots:
             same = self._epoch[batch.rows] == batch.epochs
             rows, values = batch.rows[same], probability[same]
             self._probability[rows] = values
+            self._shown = self._probability.tolist()
             self._state[:, rows] = state[:, same]
             self._age[rows] += 1
             self._low[rows] = np.where(values < _RESET_PROBABILITY, self._low[rows] + 1, 0)
@@ -200,7 +245,7 @@ class _Slots:
         self._fill[row] = 0
         self._context[row] = 0.0
         self._state[:, row] = 0.0
-        self._probability[row] = 0.0
+        self._probability[row] = self._shown[row] = 0.0
         # A stream begins behind the closed gate: calls begin with silence.
         self._quiet[row] = _GATE_WINDOWS
         self._age[row] = 0
@@ -214,6 +259,7 @@ class _Slots:
         self._context = np.pad(self._context, ((0, _GROWTH), (0, 0)))
         self._state = np.pad(self._state, ((0, 0), (0, _GROWTH), (0, 0)))
         self._probability = np.pad(self._probability, (0, _GROWTH))
+        self._shown += [0.0] * _GROWTH
         self._fill = np.pad(self._fill, (0, _GROWTH))
         self._quiet = np.pad(self._quiet, (0, _GROWTH))
         self._age = np.pad(self._age, (0, _GROWTH))

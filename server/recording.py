@@ -4,8 +4,9 @@ A call is recorded in stereo from its first to its last tick: the caller left, w
 right. While it is handed to a person a second file has a track for each voice, and for what each
 was sent.
 
-The media tick only copies; a thread writes a second at a time, so that a slow disk never delays a
-frame. A recording that cannot be written is given up with one log line: the call matters more.
+The media tick only notes which frames there were. A thread puts them together and writes a second
+at a time, so that neither this nor a slow disk delays a frame. A recording that cannot be written
+is given up with one log line: the call matters more.
 """
 
 import logging
@@ -13,14 +14,18 @@ import wave
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
-from voice.frames import FRAME_SAMPLES, RATE_HZ, Pcm
+from voice.frames import FRAME_SAMPLES, RATE_HZ, Pcm, silence
 
 log = logging.getLogger(__name__)
 
 _BLOCK_FRAMES = 50  # one second
+
+_Row: TypeAlias = Sequence[Pcm | None]
+"""20 ms of every track, in the order of the channels; None: silent."""
 
 
 class TrackRecorder:
@@ -41,8 +46,7 @@ class TrackRecorder:
         self.path, self.tracks = path, tuple(tracks)
         self.samples = 0  # of each track, written so far: where an event lies in the recording
         self._writer = writer
-        self._block = np.zeros((_BLOCK_FRAMES * FRAME_SAMPLES, len(self.tracks)), dtype="<i2")
-        self._filled = 0
+        self._rows: list[_Row] = []
         self._file: wave.Wave_write | None = None
         self._failed = self._closed = False
 
@@ -50,16 +54,17 @@ class TrackRecorder:
         """Add 20 ms, each frame of shape (160,); never blocks; ignored once closed.
 
         A track without a frame is silent for that long: who joins late lies where they joined.
-        Frames of other names are not recorded.
+        Frames of other names are not recorded. Frames must not be written to afterwards.
         """
+        self.add([frames.get(track) for track in self.tracks])
+
+    def add(self, row: _Row) -> None:
+        """`write` for who has the frames in the order of the tracks."""
         if self._closed:
             return
-        end = self._filled + FRAME_SAMPLES
-        for channel, track in enumerate(self.tracks):
-            self._block[self._filled : end, channel] = frames.get(track, 0)
-        self._filled = end
+        self._rows.append(row)
         self.samples += FRAME_SAMPLES
-        if end == len(self._block):
+        if len(self._rows) == _BLOCK_FRAMES:
             self._flush()
 
     def tap(self, said: Mapping[str, Pcm], sent: Mapping[str, Pcm]) -> None:
@@ -74,10 +79,9 @@ class TrackRecorder:
             self._submit(self._close)
 
     def _flush(self) -> None:
-        if self._filled:
-            data = self._block[: self._filled].tobytes()
-            self._filled = 0
-            self._submit(lambda: self._append(data))
+        rows, self._rows = self._rows, []
+        if rows:
+            self._submit(lambda: self._append(rows))
 
     def _submit(self, work: Callable[[], None]) -> None:
         try:
@@ -108,17 +112,27 @@ class TrackRecorder:
         file.setframerate(RATE_HZ)
         return file
 
-    def _append(self, data: bytes) -> None:
+    def _append(self, rows: Sequence[_Row]) -> None:
         if self._file is None:  # with the first block: a call never answered leaves no file
             self._file = self._opened()
         # writeframes, not writeframesraw: the header is right after every block, so that a
         # recording is playable up to the last second even when the process is killed.
-        self._file.writeframes(data)
+        self._file.writeframes(_interleaved(rows))
 
     def _close(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _interleaved(rows: Sequence[_Row]) -> bytes:
+    """The rows' samples as a WAV file holds them."""
+    nothing = silence()
+    block = np.empty((len(rows) * FRAME_SAMPLES, len(rows[0])), dtype="<i2")
+    for channel in range(block.shape[1]):
+        frames = [nothing if (frame := row[channel]) is None else frame for row in rows]
+        block[:, channel] = np.concatenate(frames)
+    return block.tobytes()
 
 
 class StereoRecorder:
@@ -134,8 +148,11 @@ class StereoRecorder:
         return self._tracks.samples
 
     def write(self, caller: Pcm, ours: Pcm) -> None:
-        """Add 20 ms of both sides, each of shape (160,); never blocks."""
-        self._tracks.write({"caller": caller, "ours": ours})
+        """Add 20 ms of both sides, each of shape (160,); never blocks.
+
+        Neither must be written to afterwards.
+        """
+        self._tracks.add((caller, ours))
 
     def following(self, name: str) -> Callable[[Mapping[str, Pcm], Mapping[str, Pcm]], None]:
         """A tap of a room that goes on with this recording while the caller is its member."""

@@ -125,7 +125,7 @@ class Recorder(Protocol):
     """The stereo recording of one call: caller left, frontdesk right, sample-aligned."""
 
     def write(self, caller: Pcm, ours: Pcm) -> None:
-        """Add 20 ms of both sides; never blocks."""
+        """Add 20 ms of both sides, which nobody writes to afterwards; never blocks."""
         ...
 
 
