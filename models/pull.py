@@ -34,6 +34,12 @@ _WRITE_ERRORS: Final = frozenset(
     {errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT}
 )
 
+_CLOSED: Final = frozenset({"RemoteProtocolError", "ReadError", "WriteError", "CloseError"})
+"""How the client names a connection that ended without an answer; which library it takes them from
+depends on its version."""
+
+_CLOSED_MOST: Final = 2  # in a row; another is the hub's own doing
+
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the bytes that are here and the bytes of the whole model."""
 
@@ -125,7 +131,7 @@ def _remotes(found: Entry, hub: str) -> list[_Remote]:
     for name in found.files:
         path = f"{found.folder}/{name}" if found.folder else name
         url = hub_client.hf_hub_url(found.repo, path, revision=revision, endpoint=hub)
-        stated: Any = hub_client.get_hf_file_metadata(url, timeout=CONNECT_TIMEOUT_S, endpoint=hub)
+        stated = _stated(url, hub)
         if stated.etag is None or stated.size is None or stated.commit_hash is None:
             raise PullError(f"{_host(hub)} does not answer like a hub for {path}", retryable=False)
         revision = str(stated.commit_hash)
@@ -139,6 +145,24 @@ def _remotes(found: Entry, hub: str) -> list[_Remote]:
             )
         )
     return remotes
+
+
+def _stated(url: str, hub: str) -> Any:
+    """What the hub says of a file.
+
+    The client keeps connections, and a server may close one just when the next question goes out
+    on it. That is no failure of the hub: the question is put again, at once, on another.
+    """
+    import huggingface_hub
+
+    hub_client: Any = huggingface_hub
+    for _ in range(_CLOSED_MOST):
+        try:
+            return hub_client.get_hf_file_metadata(url, timeout=CONNECT_TIMEOUT_S, endpoint=hub)
+        except Exception as error:
+            if type(error).__name__ not in _CLOSED:
+                raise
+    return hub_client.get_hf_file_metadata(url, timeout=CONNECT_TIMEOUT_S, endpoint=hub)
 
 
 def _download(

@@ -29,6 +29,7 @@ class Hub:
     cuts: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
     status: int = 200
     without_etag: bool = False
+    unanswered: int = 0  # requests that get their connection closed instead of an answer
     requests: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
     url: str = ""
 
@@ -62,6 +63,10 @@ class Handler(BaseHTTPRequestHandler):
         revision, _, name = self.path.partition("/resolve/")[2].partition("/")
         asked = self.headers.get("Range", "")
         hub.requests.append((self.command, f"{revision}/{name}", asked))
+        if hub.unanswered:
+            hub.unanswered -= 1
+            self.close_connection = True
+            return
         content = hub.files.get(name)
         if hub.status != 200 or content is None:
             self._refuse(404 if hub.status == 200 else hub.status)
@@ -75,7 +80,7 @@ class Handler(BaseHTTPRequestHandler):
         if body:
             cuts = hub.cuts.get(name)
             self.wfile.write(sent[: cuts.pop(0)] if cuts else sent)
-            self.close_connection = True
+            self.close_connection = bool(cuts is not None)
 
     def _redirect(self, content: bytes, where: str) -> None:
         self.send_response(302)
@@ -216,6 +221,21 @@ def test_a_dropped_connection_goes_on_where_it_stopped(hub: Hub):
     folder = pull(NAME)
     assert ranges_of(hub) == {"bytes=100000-"}
     assert (folder / "model.bin").read_bytes() == WEIGHTS
+
+
+def test_a_connection_that_the_hub_closed_meanwhile_is_replaced(hub: Hub):
+    hub.unanswered = 1
+    assert pull(NAME) == catalog.verify(NAME)
+    first, again = hub.requests[:2]
+    assert first == again == ("HEAD", "main/config.json", "")
+
+
+def test_a_hub_that_closes_every_connection_is_given_up(hub: Hub):
+    hub.unanswered = 1_000
+    with pytest.raises(PullError, match="cannot reach") as raised:
+        pull(NAME)
+    assert raised.value.retryable
+    assert len(hub.requests) == 3
 
 
 @pytest.mark.usefixtures("impatient")
