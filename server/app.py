@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from models.vad import SileroVad
 from server.accounts.access import Access
 from server.admission import Admission, Limits
+from server.approval_policy import approvals_of
 from server.calls import Calls, CallServices
 from server.config import Config
 from server.engines import load_engines
@@ -126,6 +127,7 @@ async def _open_inside(
     load, admission = await _open_load(parts, config, metrics, clock, ours)
     recordings = config.data_dir / "recordings" if config.recording.enabled else None
     vcons = vcons_of(config, records, access)
+    approvals = approvals_of(config.approval, engines.flow)
     people = None
     if config.handoff.enabled:
         needs = PeopleNeeds(
@@ -138,6 +140,8 @@ async def _open_inside(
             feed=feed,
             recordings=recordings,
             vcons=vcons,
+            approvals=approvals,
+            access=access,
             dial=dialler.dial,
             has_phone=dialler.has_phone,
             returns={name: each.says for name, each in engines.flow.returns.items()},
@@ -157,6 +161,7 @@ async def _open_inside(
             feed=feed,
             recordings=recordings,
             handoffs=people.handoffs if people else NobodyThere(),
+            approvals=approvals,
             terse=load.sheds(Step.SHORT_ANSWERS),
             keys_first=load.sheds(Step.OFFER_KEYS),
             turn_model=open_turn_model(parts, config.speech),

@@ -17,9 +17,11 @@ from dialog.session import Dialog
 from dialog.understand import IntentClassifier
 from models.vad import SileroVad
 from server.admission import Admission, Arrival
+from server.approvals import Approvals
 from server.dialog_port import DialogPort
 from server.farewell import say_farewell
 from server.feed import Feed
+from server.handoff.deeds import described
 from server.handoff.in_hand import (
     CallInHand,
     CallOver,
@@ -80,6 +82,7 @@ class CallServices:
     feed: Feed
     recordings: Path | None  # None: calls are not recorded
     handoffs: HandOffDesk = field(default_factory=NobodyThere)
+    approvals: Approvals = field(default_factory=Approvals)
     turn_model: TurnModel | None = None
     terse: Callable[[], bool] = _never  # asked at each turn: are prompts to be short?
     keys_first: Callable[[], bool] = _never  # likewise: are keys to be asked for at once?
@@ -228,6 +231,7 @@ class Calls:
             self._services.metrics.calls_active.dec()
             self._services.metrics.calls.labels(reason.partition(":")[0]).inc()
             self._live.remove(call_id)
+            self._services.approvals.over(call_id)
             recorder.close()
             records.call_ended(
                 call_id,
@@ -260,13 +264,18 @@ class Calls:
             call_id, store=shared.records, metrics=shared.metrics, feed=shared.feed
         )
         tapped = TappedRecorder(recorder)
+        gate = shared.approvals.gate(
+            call_id, shared.actions, lambda action: described(action, dialog.standing.says)
+        )
+        story = CallStory(journal=journal, actions=gate)
+        gate.on_settled = story.settled
         in_hand = CallInHand(
             call_id=call_id,
             leg=leg,
             info=leg.info,
             plane=shared.plane,
             recorder=tapped,
-            story=CallStory(journal=journal, actions=shared.actions),
+            story=story,
             standing=lambda: dialog.standing,
             started_at=started_at,
             answered_at_s=self._clock(),

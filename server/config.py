@@ -244,6 +244,13 @@ class RecordingConfig(_Section):
     enabled: bool = True
 
 
+class ApprovalConfig(_Section):
+    """Actions that run only once a supervisor has approved them, on the board or at the desk."""
+
+    actions: tuple[str, ...] = ()  # as the flow performs them: change_address
+    wait_s: Seconds = 20.0  # on the line; then the dialog goes on, and the action still waits
+
+
 class WebhookConfig(_Section):
     """A CRM that is told of hand-offs, in signed POSTs (Standard Webhooks)."""
 
@@ -317,6 +324,7 @@ class Config(BaseSettings):
     speech: SpeechConfig = SpeechConfig()
     dialog: DialogConfig = DialogConfig()
     recording: RecordingConfig = RecordingConfig()
+    approval: ApprovalConfig = ApprovalConfig()
     webhook: WebhookConfig = WebhookConfig()
     summary: SummaryConfig = SummaryConfig()
     handoff: HandOffConfig = HandOffConfig()

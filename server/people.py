@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -20,11 +19,13 @@ from server.accounts.access import Access
 from server.accounts.audit import AuditEvent
 from server.accounts.phones import AgentPhones
 from server.accounts.users import Actor
+from server.approvals import Approvals
 from server.config import Config
 from server.desk.errors import RefusedError
 from server.desk.http import DeskDoors, desk_router
 from server.errors import StartError
 from server.feed import Feed
+from server.handoff.approving import Approving
 from server.handoff.assembly import Dial, Needs, People, assemble, browser_audio
 from server.handoff.attempts import HandOffStore
 from server.handoff.llm_summary import ModelOptions, ModelSummariser
@@ -59,6 +60,8 @@ class PeopleNeeds:
     feed: Feed
     recordings: Path | None
     vcons: VconExport
+    approvals: Approvals
+    access: Access
     dial: Dial
     has_phone: Callable[[str], bool]
     returns: Mapping[str, str]
@@ -70,6 +73,7 @@ async def open_people(parts: AsyncExitStack, config: Config, needs: PeopleNeeds)
     Raises:
         StartError: the hold music cannot be played.
     """
+    approvals, approving = needs.approvals, Approving(needs.approvals, _Audited(needs.access))
     writer = ThreadPoolExecutor(1, thread_name_prefix="hand-off recordings")
     parts.callback(writer.shutdown)
     try:
@@ -91,11 +95,13 @@ async def open_people(parts: AsyncExitStack, config: Config, needs: PeopleNeeds)
                 has_phone=needs.has_phone,
                 returns=needs.returns,
                 summarise=await _summariser(parts, config),
+                approving=approving,
                 clock=time.monotonic,
             )
         )
     except MusicFileError as error:
         raise StartError(f"{error}: set [handoff] music") from error
+    approvals.on_change = people.show_approvals
     parts.push_async_callback(people.desk.close)
     await people.callbacks.restore()
     parts.push_async_callback(people.callbacks.close)
@@ -113,6 +119,7 @@ def mount_people(
         handoffs=people.handoffs,
         queue=people.queue,
         directory=people.desk.directory,
+        approving=people.approving,
         audit=_Audited(access),
     )
     app.include_router(
@@ -177,18 +184,15 @@ async def _summariser(parts: AsyncExitStack, config: Config) -> Summariser:
     )
 
 
-_DONE: Final = {"listen": "listened_to", "coach": "coached", "barge": "barged_into"}
-
-
 class _Audited:
-    """Writes down who listened to whom, before they do."""
+    """Writes down who did what in a call, before they do."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    async def __call__(self, kind: str, supervisor_id: str, call_id: UUID) -> None:
-        actor = Actor(key=supervisor_id, name="", address="")
-        event = AuditEvent(kind=f"call_{_DONE[kind]}", actor=actor, subject=str(call_id))
+    async def __call__(self, kind: str, user_id: str, call_id: UUID, /, **detail: str) -> None:
+        actor = Actor(key=user_id, name="", address="")
+        event = AuditEvent(kind=kind, actor=actor, subject=str(call_id), detail=detail)
         try:
             await self._access.accounts.audit.write(event)
         except RecordsUnavailableError as error:

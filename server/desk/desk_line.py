@@ -33,6 +33,7 @@ from server.desk.protocol import (
     Answer,
     CallTold,
     CallView,
+    ContextTold,
     Decline,
     ErrorTold,
     HangUp,
@@ -46,6 +47,7 @@ from server.desk.protocol import (
 )
 from server.desk.timers import Timer, Timers
 from server.handoff.called_back_leg import NOT_REACHED
+from server.handoff.context import HandOffContext
 from server.handoff.phone_line import refusal
 from server.handoff.ports import (
     HoldChanged,
@@ -153,6 +155,11 @@ class DeskLine:
         line = self.case.said(who, text, self._world.wall)
         if self._phase is not Phase.ENDED:
             self._owner.tell(TranscriptTold(call_id=self.offer.call_id, line=line))
+
+    def learned(self, context: HandOffContext) -> None:
+        self.case.context = context
+        if self.view() is not None:
+            self._owner.tell(ContextTold(context=context))
 
     def refused(self, asked: LineRequest, why: str) -> None:
         self._owner.tell(ErrorTold(code="refused", message=why, answers=ANSWERED[type(asked)]))
@@ -322,7 +329,12 @@ class DeskLine:
         view = self.view()
         assert view is not None, "only what rings is shown"
         transcript = tuple(self.case.transcript)
-        return OfferTold(call=view, context=self.offer.context, transcript=transcript)
+        return OfferTold(
+            call=view,
+            context=self.case.context,
+            transcript=transcript,
+            approvals=self.case.approvals,
+        )
 
     # --- inside ---
 

@@ -132,6 +132,7 @@ class OfferTold(Message):
     call: CallView
     context: HandOffContext
     transcript: tuple[TranscriptLine, ...]
+    approvals: tuple[PendingAction, ...]
 
 
 class OfferWithdrawn(Message):
@@ -145,6 +146,13 @@ class OfferWithdrawn(Message):
 class CallTold(Message):
     type: Literal["call"] = "call"
     call: CallView
+
+
+class ContextTold(Message):
+    """What is known of the call, anew: an action was settled, a better summary came."""
+
+    type: Literal["context"] = "context"
+    context: HandOffContext
 
 
 class TranscriptTold(Message):
@@ -203,6 +211,7 @@ ToDesk: TypeAlias = (
     | OfferTold
     | OfferWithdrawn
     | CallTold
+    | ContextTold
     | TranscriptTold
     | WrapUpTold
     | ApprovalsTold

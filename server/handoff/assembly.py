@@ -19,6 +19,7 @@ from server.desk.presence import UnknownAgentError
 from server.desk.protocol import Choice, TransferTarget
 from server.feed import Feed
 from server.handoff.announcements import Announcements
+from server.handoff.approving import Approving
 from server.handoff.attempts import Attempts, HandOffStore
 from server.handoff.brief import brief_of
 from server.handoff.callbacks import Callbacks, Promise, Result
@@ -96,6 +97,7 @@ class Needs:
     has_phone: Callable[[str], bool]
     returns: Mapping[str, str]
     summarise: Summariser
+    approving: Approving
     clock: Callable[[], float]
 
 
@@ -107,6 +109,14 @@ class People:
     callbacks: Callbacks
     desk: Desk
     queue: CallQueue
+    approving: Approving
+
+    def show_approvals(self, call_id: UUID) -> None:
+        """What waits for a word in this call, or was settled late, is another now."""
+        self.desk.approvals(call_id, self.approving.at_desk(call_id))
+        run = self.handoffs.get(call_id)
+        if run is not None:
+            run.refresh()
 
 
 def assemble(needs: Needs) -> People:
@@ -145,14 +155,22 @@ def assemble(needs: Needs) -> People:
             announcements=world.announcements,
         )
     )
-    return People(handoffs=handoffs, callbacks=callbacks, desk=desk, queue=queue)
+    return People(
+        handoffs=handoffs,
+        callbacks=callbacks,
+        desk=desk,
+        queue=queue,
+        approving=needs.approving,
+    )
 
 
 def _desk(needs: Needs) -> Desk:
     steps = tuple(Choice(code=code, label=say) for code, say in needs.returns.items())
     return Desk(
         DeskPorts(
-            actions=DeskRecordsPort(needs.records, needs.live, _targets(needs.config)),
+            actions=DeskRecordsPort(
+                needs.records, needs.live, needs.approving.decide, _targets(needs.config)
+            ),
             dial=lambda extension, handoff_id: needs.dial(extension, _about(handoff_id)),
         ),
         DeskOptions(return_steps=steps, wrap_up_s=needs.config.wrap_up_s),
@@ -162,7 +180,7 @@ def _desk(needs: Needs) -> Desk:
 def _world(needs: Needs, desk: Desk, waiting_room: WaitingRoom, callbacks: Callbacks) -> RunWorld:
     config = needs.config
     return RunWorld(
-        lines=_Lines(desk, needs.dial),
+        lines=_Lines(desk, needs.dial, needs.approving),
         queue=waiting_room,
         callbacks=callbacks,
         stage=StageWorld(
@@ -220,13 +238,15 @@ def _keep_line(needs: Needs, call_id: UUID, who: str, text: str, at_s: float) ->
 class _Lines:
     """server.handoff.ports.AgentLines: agents at their desks or phones, and bare telephones."""
 
-    def __init__(self, desk: Desk, dial: Dial) -> None:
-        self._desk, self._dial = desk, dial
+    def __init__(self, desk: Desk, dial: Dial, approving: Approving) -> None:
+        self._desk, self._dial, self._approving = desk, dial, approving
 
     def open(self, offer: Offer) -> AgentLine:
         """See AgentLines."""
         if any(each.profile.id == offer.agent_id for each in self._desk.directory.agents()):
-            return self._desk.open(offer)
+            line = self._desk.open(offer)
+            self._desk.approvals(offer.call_id, self._approving.at_desk(offer.call_id))
+            return line
         if not _can_be_dialled(offer.agent_id):
             raise LookupError(f"agent {offer.agent_id!r} is not signed in")
         about = _about(offer.context.handoff_id)

@@ -32,7 +32,7 @@ class ActionFact:
     """One thing done, refused or still unsettled at a back end."""
 
     name: str
-    status: str  # succeeded, refused, unavailable, unknown
+    status: str  # succeeded, refused, unavailable, unknown, running, pending (for an approval)
     detail: str  # for people: what it did, or why it did not
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from server.desk.errors import RefusedError
 from server.desk.http_messages import EarlierCall
 from server.desk.protocol import TransferTarget
+from server.handoff.approving import Decide
 from server.live_calls import LiveCalls
 from server.records.desk import DeskRecords
 from server.records.desk_facts import Disposition, Note
@@ -21,13 +22,19 @@ class DeskRecordsPort:
     """Implements DeskActions.
 
     Args:
+        decide: lets a pending action go on, or refuses it.
         targets: queues and numbers that every agent may give a call to.
     """
 
     def __init__(
-        self, records: DeskRecords, live: LiveCalls, targets: Sequence[TransferTarget] = ()
+        self,
+        records: DeskRecords,
+        live: LiveCalls,
+        decide: Decide,
+        targets: Sequence[TransferTarget] = (),
     ) -> None:
         self._records, self._live, self._targets = records, live, tuple(targets)
+        self._decide = decide
 
     async def save_note(self, call_id: UUID, agent_id: str, text: str) -> None:
         """See DeskActions."""
@@ -44,8 +51,8 @@ class DeskRecordsPort:
         )
 
     async def decide(self, call_id: UUID, agent_id: str, action_id: str, approved: bool) -> None:
-        """See DeskActions; no action of this server waits for a word."""
-        raise RefusedError("nothing waits for an approval", code="gone")
+        """See DeskActions."""
+        await self._decide(call_id, agent_id, action_id, approved)
 
     async def history(self, call_id: UUID) -> Sequence[EarlierCall]:
         """See DeskActions."""

@@ -6,16 +6,16 @@ The summary in it is the templated one, which takes no time; server/handoff/summ
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid4
 
-from dialog.names import render
 from dialog.standing import Standing
-from server.handoff.context import ActionFact, HandOffContext, SlotFact
+from server.handoff.context import HandOffContext, SlotFact
+from server.handoff.deeds import facts_of
 from server.handoff.in_hand import CallInHand
-from server.handoff.next_steps import next_steps, spoken_name
+from server.handoff.next_steps import next_steps
 from server.handoff.sentiment import sentiment_of
-from server.handoff.story import CallStory, Deed
+from server.handoff.story import CallStory
 from server.handoff.summary import templated
 from voice.events import HandOff
 
@@ -27,6 +27,7 @@ _REASONS: Final[Mapping[str, str]] = {
     "action_failed": "Something they wanted could not be done.",
     "caller_not_verified": "They could not show who they are.",
     "order_not_found": "Their order could not be found.",
+    "approval_needed": "What they want has to be approved.",
     "step_done": "What you gave the call back for is through.",
 }
 
@@ -47,7 +48,7 @@ def gather(
         language: what the call is spoken in, as a BCP 47 tag.
     """
     standing = call.standing()
-    actions = tuple(_actions(call.story, standing))
+    actions = tuple(facts_of(call.story.deeds, standing.says))
     facts = HandOffContext(
         call_id=call.call_id,
         handoff_id=handoff_id or uuid4(),
@@ -87,29 +88,3 @@ def _slots(story: CallStory, standing: Standing) -> Iterator[SlotFact]:
             confidence=confidence.get(slot.name),
             confirmed=slot.known_right,
         )
-
-
-def _actions(story: CallStory, standing: Standing) -> Iterator[ActionFact]:
-    """What was asked of the back end; a look-up that went well is no news."""
-    for deed in story.deeds:
-        status = deed.outcome.status.value if deed.outcome else "running"
-        looked_up = deed.action.name not in standing.says
-        if not (looked_up and status == "succeeded"):
-            yield ActionFact(name=deed.action.name, status=status, detail=_detail(deed, standing))
-
-
-def _detail(deed: Deed, standing: Standing) -> str:
-    name, arguments = deed.action.name, deed.action.arguments
-    template = standing.says.get(name)
-    does = render(template, arguments.get) if template else _generic(name, arguments)
-    why = deed.outcome and (deed.outcome.error or deed.outcome.result.get("code"))
-    return f"{does} ({spoken_name(str(why))})" if why else does
-
-
-def _generic(name: str, arguments: Mapping[str, Any]) -> str:
-    told = ", ".join(
-        f"{spoken_name(key)} {value}"
-        for key, value in arguments.items()
-        if isinstance(value, str | int | float)
-    )
-    return f"{spoken_name(name)}: {told}" if told else spoken_name(name)

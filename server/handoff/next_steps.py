@@ -25,6 +25,8 @@ def _settle(actions: Sequence[ActionFact]) -> list[str]:
                 )
             case "running":
                 steps.append(f"Wait for this to end: {each.detail}")
+            case "pending":
+                steps.append(f"Have this approved or refused: {each.detail}")
             case "refused":
                 steps.append(f"Explain why this was refused: {each.detail}")
             case "unavailable":

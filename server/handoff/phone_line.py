@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import assert_never
 
+from server.handoff.context import HandOffContext
 from server.handoff.ports import LineEvent, LinePressedKey, LineRequest
 from telephony.leg import LegGoneError, LegRefusedError, OutgoingLeg
 from telephony.transfer_events import TargetAnswered, TargetFailed, TargetGone, TargetRinging
@@ -48,6 +49,9 @@ class PhoneLine:
         """A telephone shows nothing."""
 
     def said(self, who: str, text: str) -> None:
+        """A telephone shows nothing."""
+
+    def learned(self, context: HandOffContext) -> None:
         """A telephone shows nothing."""
 
     def refused(self, asked: LineRequest, why: str) -> None:

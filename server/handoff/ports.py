@@ -117,6 +117,10 @@ class AgentLine(Protocol):
         """A line of the live transcript: `caller`, `frontdesk`, `agent`."""
         ...
 
+    def learned(self, context: HandOffContext) -> None:
+        """What is known of the call has changed."""
+        ...
+
     def refused(self, asked: LineRequest, why: str) -> None:
         """What the agent asked for was not done; `why` is for them."""
         ...

@@ -147,7 +147,23 @@ class TransferRun:
 
     async def _summarise(self) -> None:
         """A better summary while the caller waits; until then the templated one is shown."""
-        self._summary = await self._world.summarise(self.context())
+        known = self.context()
+        summary = await self._world.summarise(known)
+        if summary != known.summary:
+            self._summary = summary
+            self._show_context()
+
+    def refresh(self) -> None:
+        """Something of the call was settled: what is known of it is another now."""
+        self._summary = ()
+        self._show_context()
+        self._spawn(self._summarise())
+
+    def _show_context(self) -> None:
+        context = self.context()
+        for line in (self._target.line, self._guest.line):
+            if line is not None:
+                line.learned(context)
 
     # --- what the queue says ---
 

@@ -53,6 +53,10 @@ class CallStory:
         self._deeds[action.key] = Deed(action=action, outcome=outcome)
         return outcome
 
+    def settled(self, action: PerformAction, outcome: ActionOutcome) -> None:
+        """What came of an action after the dialog had gone on without it."""
+        self._deeds[action.key] = Deed(action=action, outcome=outcome)
+
     def said(self, who: str, text: str, at_s: float) -> None:
         """Add what caller and agent said to each other; `at_s` since the call was answered."""
         self._lines = [*self._lines[1 - _MOST_SPOKEN_LINES :], Line(who=who, text=text, at_s=at_s)]

@@ -21,6 +21,7 @@ _STATUS: Final = {
     "unavailable": "Not done, our system did not answer",
     "unknown": "Not settled",
     "running": "Not finished yet",
+    "pending": "Waiting for approval",
 }
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -13,6 +13,7 @@ from server.desk.board import BoardApproval, BoardCall, ListenMode, QueueFigures
 from server.desk.errors import RefusedError
 from server.desk.masking import mask_caller
 from server.desk.presence import AgentDirectory, UnknownAgentError
+from server.handoff.approving import Approving, Audit
 from server.handoff.coordinator import HandOffs
 from server.handoff.run import TransferRun
 from server.handoff.sentiment import sentiment_of
@@ -25,6 +26,11 @@ from voice.ports import AudioLeg
 
 _State: TypeAlias = Literal["frontdesk", "waiting", "ringing", "agent", "held"]
 
+_DONE: Final[dict[ListenMode, str]] = {
+    "listen": "call_listened_to",
+    "coach": "call_coached",
+    "barge": "call_barged_into",
+}  # in the audit, which is written before it is done
 _STATES: Final[dict[TransferState, _State]] = {
     TransferState.REQUESTED: "waiting",
     TransferState.QUEUED: "waiting",
@@ -35,12 +41,6 @@ _STATES: Final[dict[TransferState, _State]] = {
     TransferState.LOST: "held",
     TransferState.REFERRING: "agent",
 }
-
-
-class Audit(Protocol):
-    """Where it is written down who listened to whom."""
-
-    async def __call__(self, kind: str, supervisor_id: str, call_id: UUID) -> None: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,11 +62,13 @@ class RoomSupervision:
         handoffs: HandOffs,
         queue: CallQueue,
         directory: AgentDirectory,
+        approving: Approving,
         audit: Audit,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._live, self._handoffs, self._queue = live, handoffs, queue
         self._directory, self._audit, self._clock = directory, audit, clock
+        self._approving = approving
         self._present: dict[tuple[UUID, str], _Presence] = {}
 
     # --- what is seen -----------------------------------------------------------------------------
@@ -92,8 +94,8 @@ class RoomSupervision:
         )
 
     def approvals(self) -> Sequence[BoardApproval]:
-        """See Supervision; no action of this server waits for a word."""
-        return ()
+        """See Supervision."""
+        return self._approving.on_board()
 
     def _seen(self, call: LiveCall) -> BoardCall:
         hand = call.in_hand
@@ -128,7 +130,7 @@ class RoomSupervision:
         run = self._handoffs.get(call_id)
         if mode != "listen" and (run is None or run.state is not TransferState.JOINED):
             raise RefusedError("nobody but frontdesk talks to this caller now", code="not_now")
-        await self._audit(mode, supervisor_id, call_id)
+        await self._audit(_DONE[mode], supervisor_id, call_id)
         self._take_out(call_id, supervisor_id)
         present = self._present[call_id, supervisor_id] = _Presence(leg=leg)
         if mode == "listen" or run is None:
@@ -145,7 +147,7 @@ class RoomSupervision:
         self, call_id: UUID, supervisor_id: str, action_id: str, approved: bool
     ) -> None:
         """See Supervision."""
-        raise RefusedError("nothing waits for an approval", code="gone")
+        await self._approving.decide(call_id, supervisor_id, action_id, approved)
 
     @staticmethod
     def _enter(run: TransferRun, present: _Presence, supervisor_id: str, mode: ListenMode) -> None:

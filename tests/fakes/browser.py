@@ -69,6 +69,18 @@ def give_microphone(page: Page) -> None:
     page.add_init_script(MICROPHONE)
 
 
+def until(condition: str) -> str:
+    """JavaScript that resolves once `condition` holds, for `page.evaluate`.
+
+    Playwright's wait_for_function evaluates its text in the page again and again, which the pages'
+    content security policy forbids, and reports as the page's fault.
+    """
+    return f"""new Promise((resolve) => {{
+      const look = () => ({condition}) ? resolve() : setTimeout(look, 50);
+      look();
+    }})"""
+
+
 def say(page: Page, pcm: np.ndarray) -> None:
     """Speak int16, 8 kHz, into the microphone; returns when it is said."""
     page.evaluate("(wav) => window.say(wav)", base64.b64encode(_wav(pcm)).decode())

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
+from server.handoff.context import HandOffContext
 from server.handoff.ports import LineEvent, LineRequest, Offer
 from server.records.calls import CallStart
 from server.records.desk_facts import (
@@ -131,6 +132,7 @@ class FakeLine:
         self.rung = self.is_joined = False
         self.released: str | None = None
         self.lines: list[tuple[str, str]] = []
+        self.known: list[HandOffContext] = []
         self.refusals: list[tuple[type[LineRequest], str]] = []
 
     def ring(self) -> None:
@@ -141,6 +143,9 @@ class FakeLine:
 
     def said(self, who: str, text: str) -> None:
         self.lines.append((who, text))
+
+    def learned(self, context: HandOffContext) -> None:
+        self.known.append(context)
 
     def refused(self, asked: LineRequest, why: str) -> None:
         self.refusals.append((type(asked), why))

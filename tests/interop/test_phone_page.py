@@ -9,8 +9,15 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
-from models.espeak import EspeakVoice
-from tests.fakes.browser import chromium, give_microphone, say
+from tests.fakes.browser import chromium, give_microphone, until
+from tests.fakes.phone_page import (
+    SOON_MS,
+    TO_CHANGE_THE_ADDRESS,
+    answer_until,
+    call,
+    heard,
+    speak,
+)
 from tests.fakes.postgres import PostgresForTests
 from tests.fakes.recordings import contains_phrase, read_stereo
 from tests.fakes.system import System, system_running
@@ -20,7 +27,6 @@ pytestmark = [pytest.mark.interop, pytest.mark.timeout(180)]
 
 GREETING = "Welcome to Oakline"
 CANDIDATE = re.compile(r"a=candidate:.*?\\r\\n")  # of SDP within JSON
-SOON_MS = 20_000  # the machine may be busy; nothing here measures time
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +62,10 @@ def page(browser: Browser, phone_system: System) -> Iterator[Page]:
     give_microphone(page)
     page.goto(f"{phone_system.server.ready['http']}/phone")
     yield page
-    # Chromium reports every answer of 400 and above there, whether or not the page handles it.
-    assert [fault for fault in faults if "Failed to load resource" not in fault] == []
     context.close()
     wait_until_free(phone_system)
+    # Chromium reports every answer of 400 and above there, whether or not the page handles it.
+    assert [fault for fault in faults if "Failed to load resource" not in fault] == []
 
 
 def wait_until_free(system: System) -> None:
@@ -67,41 +73,11 @@ def wait_until_free(system: System) -> None:
         system.last_call()
 
 
-def call(page: Page) -> None:
-    page.get_by_role("button", name="Call").click()
-    expect(page.locator("#state")).to_have_text("Connected", timeout=SOON_MS)
-
-
-def heard(page: Page, text: str) -> None:
-    """Wait until frontdesk has said this to its end."""
-    line = page.locator(".captions .frontdesk:not([data-pending])", has_text=text)
-    expect(line.last).to_be_visible(timeout=SOON_MS)
-
-
-def speak(page: Page, text: str) -> None:
-    say(page, EspeakVoice("en-gb+m3", rate_wpm=160).render(text).pcm)
-
-
-def answer_until(page: Page, answer: str, question: str) -> None:
-    """Answer, and again when asked again, as people do, until frontdesk goes on to `question`."""
-    lines = page.locator(".captions .frontdesk:not([data-pending])")
-    for _ in range(4):
-        before = lines.count()
-        speak(page, answer)
-        expect(lines.nth(before)).to_be_visible(timeout=SOON_MS)
-        if question in lines.nth(before).inner_text():
-            return
-    raise AssertionError(f"after {answer!r} frontdesk said {lines.last.inner_text()!r}")
-
-
 def test_caller_completes_the_address_change_by_voice(page: Page, phone_system: System):
     call(page)
     heard(page, GREETING)
     for answer, question in (
-        ("I want to change my shipping address", "What is your order number?"),
-        ("four eight one five", "What is the postcode on the order?"),
-        ("nine oh two one oh", "What is the new address?"),
-        ("forty two oak street springfield", "42 Oak Street, Springfield. Is that right?"),
+        *TO_CHANGE_THE_ADDRESS,
         ("yes that's right", "The address is changed"),
     ):
         answer_until(page, answer, question)
@@ -118,7 +94,7 @@ def test_caller_completes_the_address_change_by_voice(page: Page, phone_system: 
 
 def test_keypad_and_keyboard_press_the_same_keys(page: Page, phone_system: System):
     call(page)
-    page.wait_for_function("document.getElementById('theirs').value > 0.4")
+    page.evaluate(until("document.getElementById('theirs').value > 0.4"))
     heard(page, GREETING)
     speak(page, "where is my order")
     heard(page, "What is your order number?")

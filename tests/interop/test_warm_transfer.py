@@ -1,8 +1,5 @@
 """A caller on a phone and an agent in a browser, through a real server, to the wrap-up."""
 
-import os
-import subprocess
-import sys
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +12,7 @@ from loadtest.fingerprint import Phrase
 from loadtest.listening import PhraseBook
 from models.espeak import EspeakVoice
 from tests.fakes.browser import chromium, give_microphone, say
+from tests.fakes.desk_client import PASSWORD, add_user
 from tests.fakes.postgres import PostgresForTests
 from tests.fakes.recordings import contains_phrase
 from tests.fakes.system import System, system_running, wait_for
@@ -24,7 +22,6 @@ from voice.frames import Pcm
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(180)]
 
-PASSWORD = "correct horse battery staple"
 SOON_MS = 30_000  # the machine may be busy; nothing here measures time
 CALLER, AGENT = EspeakVoice("en-gb+m3", rate_wpm=160), EspeakVoice("en-us+f2", rate_wpm=160)
 CALLER_SAYS = "i want to know where my order is"
@@ -73,20 +70,6 @@ def desk(browser: Browser, desk_system: System) -> Iterator[Page]:
     yield page
     context.close()
     assert [fault for fault in faults if "Failed to load resource" not in fault] == []
-
-
-def add_user(system: System, name: str, *options: str) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "server.cli", "users", "add", name, *options],
-        env={
-            **os.environ,
-            "DATABASE_URL": system.server_database,
-            "FRONTDESK_DATA_DIR": str(system.folder),
-            "FRONTDESK_NEW_PASSWORD": PASSWORD,
-        },
-        check=True,
-        capture_output=True,
-    )
 
 
 def asks_for_a_person(caller: WaitingCaller) -> None:

@@ -51,10 +51,10 @@ const HANDLERS = {
     showAgent(agent);
     showCall(state.call, state.wrapUp);
   },
-  offer({ call, context, transcript: lines }) {
+  offer({ call, context, transcript: lines, approvals }) {
     closeDialogs();
     showCase(context, lines, "", null);
-    showApprovalItems([]);
+    showApprovalItems(approvals);
     showCall(call, null);
     announce(`Incoming call from ${caller(context.caller)}. ${context.reason_text} ${context.summary.join(" ")}`);
   },
@@ -65,6 +65,11 @@ const HANDLERS = {
   },
   call({ call }) {
     showCall(call, null);
+  },
+  context({ context }) {
+    if (state.context?.call_id !== context.call_id) return;
+    state.context = context;
+    showContext(context);
   },
   transcript({ call_id, line }) {
     if (state.context?.call_id === call_id) transcript.add(line);

@@ -58,6 +58,8 @@ export const ACTION = {
   refused: { label: "Refused", tone: "bad" },
   unavailable: { label: "Not reached", tone: "bad" },
   unknown: { label: "Unsettled", tone: "warn" },
+  running: { label: "Still running", tone: "warn" },
+  pending: { label: "Waiting for approval", tone: "warn" },
 };
 
 export const ENDED = {
