@@ -27,7 +27,7 @@ from telephony.transfer_events import (
     TargetGone,
     TargetRinging,
 )
-from tests.fakes.browser import FLAGS, MICROPHONE
+from tests.fakes.browser import FLAGS, MICROPHONE, until
 from tests.fakes.desk_world import AGENT, OPTIONS, DeskWorld, desk_world, recent_context
 from tests.interop.conftest import peer
 
@@ -193,7 +193,7 @@ async def test_transcript_grows_and_leaves_who_scrolled_up_alone(
         await expect(page.locator(".line").last).to_be_in_viewport()
         await expect(page.locator(".handed-over")).to_have_count(1)
         await page.locator("#transcript").evaluate("box => { box.scrollTop = 0 }")
-        await page.wait_for_function("document.querySelector('#transcript').scrollTop === 0")
+        await page.evaluate(until("document.querySelector('#transcript').scrollTop === 0"))
         line.said("caller", "one more thing")
         await expect(page.locator("#latest")).to_be_visible()
         assert await page.locator("#transcript").evaluate("box => box.scrollTop") == 0

@@ -13,7 +13,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from telephony.transfer_events import TargetAccepted, TargetRinging
-from tests.fakes.browser import FLAGS, MICROPHONE
+from tests.fakes.browser import FLAGS, MICROPHONE, until
 from tests.fakes.desk_world import desk_world, recent_context
 from tests.fakes.postgres import PostgresForTests
 from tests.fakes.system import System, system_running, wait_for
@@ -126,7 +126,7 @@ async def test_caller_behind_a_firewall_is_heard_and_hears_us(
     await page.goto(f"{phone_system.server.ready['http']}/phone")
     await page.get_by_role("button", name="Call").click()
     await expect(page.locator("#state")).to_have_text("Connected", timeout=SOON_MS)
-    await page.wait_for_function("document.getElementById('theirs').value > 0.4")
+    await page.evaluate(until("document.getElementById('theirs').value > 0.4"))
     assert await page.evaluate(WAY) == "relay"
     await page.get_by_role("button", name="Hang up").click()
     assert phone_system.last_call()["end_reason"] == "caller_hangup"
