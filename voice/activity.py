@@ -30,7 +30,10 @@ class ActivityGate:
         """Take the probability as of this frame; return a change, if there is one."""
         limits = self._thresholds
         contradicts = probability < limits.stop if self.active else probability >= limits.start
-        self._run_s = self._run_s + FRAME_S if contradicts else 0.0
+        if not contradicts:  # nearly always
+            self._run_s = 0.0
+            return None
+        self._run_s += FRAME_S
         needed_s = limits.stop_s if self.active else limits.start_s
         if self._run_s + 1e-9 < needed_s:
             return None

@@ -24,14 +24,13 @@ class Ears:
         self._echo = EchoGuard()
         self._explained = 0.0  # how much of the caller's last frame was our own voice coming back
         self._level = CallerLevel()
-        self._behind = False  # the latest frames are too soft to be this caller
         self._tones = ToneDetector()
 
     def listen(self) -> str | None:
         """Take 20 ms from the caller; the key they press in it, where keys come as tones."""
         self.frame = self._leg.receive_frame()
         self._activity.push(self.frame)
-        self._behind = self._level.is_behind(self.frame)
+        self._level.hear(self.frame)
         if self._leg.reports_keys or self._explained >= ECHO_SHARE:
             return None  # the network's word counts, and a tone of ours that came back is no key
         return self._tones.receive(self.frame)
@@ -44,8 +43,9 @@ class Ears:
                 voice that has begun is the caller's to its end, however softly they trail off.
         """
         heard = suppressed(self._activity.probability, self._explained)
-        begins_behind = over_us and self._behind and not self._gate.active
-        return self._gate.receive(0.0 if begins_behind else heard)
+        if heard and over_us and not self._gate.active and self._level.is_behind:
+            heard = 0.0
+        return self._gate.receive(heard)
 
     def sent(self, ours: Pcm) -> None:
         """Take what we sent on this tick, shape (160,): it may come back."""

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from voice.frames import FRAME_SAMPLES, RATE_HZ, Pcm
+from voice.frames import FRAME_SAMPLES, RATE_HZ, Pcm, silence
 
 Floats = NDArray[np.float32]
 
@@ -50,6 +50,8 @@ _WINDOW: Final = 256  # 32 ms: tells harmonics of a voice apart, and is short be
 _HOP: Final = 80  # 10 ms between columns: what lies between two of them differs little from both
 _LAGS: Final = 42  # columns kept: delays up to 410 ms
 _COLUMNS: Final = FRAME_SAMPLES // _HOP  # per tick
+_KEPT: Final = _WINDOW + _LAGS * _HOP  # samples of what we sent that an echo may still come from
+_TAPE: Final = _KEPT + 16 * FRAME_SAMPLES  # moved back to its beginning once in 320 ms, not always
 _EDGES_HZ: Final = (
     200, 300, 400, 510, 630, 770, 920, 1080, 1270, 1480, 1720, 2000, 2320, 2700, 3150, 3600,
 )  # fmt: skip
@@ -230,9 +232,10 @@ class EchoGuard:
     """One call's guard against its own echo; give it every tick."""
 
     def __init__(self) -> None:
-        self._heard = np.zeros(_WINDOW, dtype=np.float32)
-        self._sent = np.zeros(_WINDOW + _LAGS * _HOP, dtype=np.float32)
-        self._windows = sliding_window_view(self._sent, _WINDOW)[::_HOP]  # of it, newest last
+        self._before = silence()  # the last frame that came
+        self._sent = np.zeros(_TAPE, dtype=np.float32)
+        self._end = _KEPT  # of what is on that tape
+        self._windows = sliding_window_view(self._sent, _WINDOW)[::_HOP]  # of the tape
         self._behind = 0  # ticks that are in `_sent` and not yet in the reference
         self._reference = _Reference()
         self._search = _DelaySearch()
@@ -244,6 +247,7 @@ class EchoGuard:
         self._silent_ticks = 1_000_000  # since we last spoke
         self._compared_ticks = 0
         self._explained = 1.0
+        self._summing = False  # something is in the sums that follow
         self._by_lag = np.zeros((2, _LAGS), dtype=np.float32)  # explained sums, slow and fast
         self._by_bound = np.zeros(2)
         self._totals = np.zeros(2)
@@ -262,24 +266,36 @@ class EchoGuard:
             The share of the incoming energy, in [0, 1], that our own voice explains, over about
             the last 100 ms: 1 is all echo, and 0 is what we get when we have been silent.
         """
-        _shift_in(self._heard, incoming)
-        _shift_in(self._sent, outgoing)
-        sent = self._sent[-FRAME_SAMPLES:]
+        before, self._before = self._before, incoming
+        sent = self._record(outgoing)
         sent_power = float(sent @ sent) / FRAME_SAMPLES
         self._silent_ticks = 0 if sent_power > _SPEAKING else self._silent_ticks + 1
         lag = _LAGS if self._search.lag is None else self._search.lag + _NEAR
         if self._silent_ticks > lag // _COLUMNS + _TAIL_TICKS:
-            self._forget_sums()
+            if self._summing:
+                self._forget_sums()
             return 0.0
-        heard = self._heard[-FRAME_SAMPLES:]
-        heard_power = float(heard @ heard) / FRAME_SAMPLES
+        heard = np.concatenate((before[FRAME_SAMPLES - _WINDOW :], incoming), dtype=np.float32)
+        newest = heard[-FRAME_SAMPLES:]
+        heard_power = float(newest @ newest) / FRAME_SAMPLES
         self._bound_return(heard_power, sent_power)
         self._behind = min(self._behind + 1, _LAGS // _COLUMNS)
         self._decay_sums()
         if heard_power > _HEARING:
             self._push_reference()
-            self._compare()
+            self._compare(heard)
         return self._explained
+
+    def _record(self, outgoing: Pcm) -> Floats:
+        """Put 20 ms of ours on the tape; returns them."""
+        start = self._end
+        if start == _TAPE:
+            self._sent[:_KEPT] = self._sent[start - _KEPT :]
+            start = _KEPT
+        self._end = start + FRAME_SAMPLES
+        frame = self._sent[start : self._end]
+        frame[:] = outgoing
+        return frame
 
     def _bound_return(self, heard_power: float, sent_power: float) -> None:
         """An echo's energy is its gain times ours, whatever the delay."""
@@ -293,12 +309,13 @@ class EchoGuard:
     def _push_reference(self) -> None:
         """Catch up with what was sent while the line was silent: most of a call it is."""
         columns, self._behind = self._behind * _COLUMNS, 0
-        powers = _bands(self._windows[-columns:])
+        end = (self._end - _WINDOW) // _HOP + 1
+        powers = _bands(self._windows[end - columns : end])
         for at in range(0, columns, _COLUMNS):
             self._reference.push(powers[at : at + _COLUMNS])
 
-    def _compare(self) -> None:
-        power = _bands(self._heard)
+    def _compare(self, heard: Floats) -> None:
+        power = _bands(heard)
         logs = np.log(power)
         self._noise = np.minimum(self._noise * _NOISE_GROWTH, power)
         self._search.receive(logs, self._reference)
@@ -322,17 +339,14 @@ class EchoGuard:
         self._explained = min(1.0, slow, fast + _ONSET)
 
     def _decay_sums(self) -> None:
+        self._summing = True
         self._by_lag *= _SMOOTHING[:, None]
         self._by_bound *= _SMOOTHING
         self._totals *= _SMOOTHING
 
     def _forget_sums(self) -> None:
+        self._summing = False
         self._by_lag[:] = 0.0
         self._by_bound[:] = 0.0
         self._totals[:] = 0.0
         self._explained = 1.0
-
-
-def _shift_in(samples: Floats, pcm: Pcm) -> None:
-    samples[:-FRAME_SAMPLES] = samples[FRAME_SAMPLES:]
-    samples[-FRAME_SAMPLES:] = pcm

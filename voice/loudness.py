@@ -7,6 +7,7 @@ speaks, only a sound near that level may interrupt. While it listens everything 
 caller who turns away from the phone must not be lost.
 """
 
+from collections import deque
 from typing import Final
 
 import numpy as np
@@ -30,7 +31,7 @@ class CallerLevel:
     def __init__(self) -> None:
         self.level_db: float | None = None
         """The caller's active speech level; None until they have said something."""
-        self._recent = [_QUIETEST] * _FRAMES
+        self._recent: deque[Pcm] = deque(maxlen=_FRAMES)
 
     def learn(self, pcm: Pcm) -> None:
         """Take an utterance that had words in it, int16, shape (n,)."""
@@ -45,14 +46,18 @@ class CallerLevel:
         known = self.level_db
         self.level_db = spoken_db if known is None else known + _NEWS * (spoken_db - known)
 
-    def is_behind(self, frame: Pcm) -> bool:
-        """Whether the latest frames, this one last, are too soft to be this caller; (160,)."""
-        samples = frame.astype(np.float32)
-        self._recent.append(float(samples @ samples) / len(frame))
-        del self._recent[0]
-        if self.level_db is None:
+    def hear(self, frame: Pcm) -> None:
+        """Take a frame of whoever makes a sound there, shape (160,)."""
+        self._recent.append(frame)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the latest frames are too soft to be this caller; worked out when asked."""
+        if self.level_db is None or not self._recent:
             return False
-        return _db(max(self._recent)) < self.level_db - BEHIND_DB
+        samples = np.array(self._recent, dtype=np.float32)
+        powers = np.einsum("ij,ij->i", samples, samples) / FRAME_SAMPLES
+        return _db(float(powers.max())) < self.level_db - BEHIND_DB
 
 
 def _loudest_of_late(powers: NDArray[np.float32]) -> NDArray[np.float32]:

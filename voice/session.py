@@ -213,7 +213,8 @@ class CallSession:
         change = self._ears.voice(over_us=self._machine.state in _WE_SPEAK)
         if change is not None:
             self._tell(change, now_s)
-        self._tell(TimePassed(), now_s)
+        if self._machine.heeds_time(now_s):
+            self._tell(TimePassed(), now_s)
         frame, ended = self._mouth.pop()
         ours = self._comfort.pop() if frame is None else frame
         self._leg.send_frame(ours)

@@ -130,6 +130,20 @@ class TurnMachine:
         self._note_voice(event, now_s)
         return handler(self, event, now_s)
 
+    def heeds_time(self, now_s: float) -> bool:
+        """Whether `TimePassed` may cause anything now: asked at every tick of every call."""
+        match self.state:
+            case Floor.TALKING | Floor.THINKING | Floor.CLOSED:
+                return False
+            case Floor.OPEN:
+                return now_s >= self._idle_deadline_s
+            case Floor.KEYING:
+                return now_s >= self._keys_deadline_s
+            case Floor.HEARING:
+                return now_s - self._utterance_since_s >= self.timing.max_turn_s
+            case Floor.PAUSED | Floor.OVERLAP:
+                return True
+
     @classmethod
     def transitions(cls) -> list[tuple[Floor, str, str]]:
         """The table as (state, event, rule), for the documents."""

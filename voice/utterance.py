@@ -1,8 +1,10 @@
 """The caller's audio of one utterance, from a little before the detector noticed it."""
 
+from collections import deque
+
 import numpy as np
 
-from voice.frames import FRAME_MS, FRAME_SAMPLES, RATE_HZ, Pcm
+from voice.frames import FRAME_MS, FRAME_SAMPLES, RATE_HZ, Pcm, silence
 
 _PRE_ROLL_FRAMES = 400 // FRAME_MS  # the detector is up to 130 ms late, soft onsets are later still
 _SOUND_SHARE = 0.02  # of the loudest sample, -34 dB: softer is the room, or a breath
@@ -11,26 +13,24 @@ _MAX_SAMPLES = 30 * RATE_HZ  # the recogniser's window; the turn machine ends a 
 
 
 class UtteranceBuffer:
-    """A ring of the last 400 ms, and the utterance being collected; grows by doubling, reused."""
+    """The last 400 ms, and the utterance being collected; grows by doubling, reused."""
 
     def __init__(self) -> None:
-        self._ring = np.zeros((_PRE_ROLL_FRAMES, FRAME_SAMPLES), dtype=np.int16)
-        self._next = 0
+        self._latest: deque[Pcm] = deque([silence()] * _PRE_ROLL_FRAMES, maxlen=_PRE_ROLL_FRAMES)
         self._samples = np.empty(4 * RATE_HZ, dtype=np.int16)
         self._length = 0
         self.collecting = False
 
     def push(self, pcm: Pcm) -> None:
-        """Add one frame, shape (160,)."""
+        """Add one frame, shape (160,), which nobody writes to afterwards."""
         if self.collecting:
             self._extend(pcm)
-        self._ring[self._next] = pcm
-        self._next = (self._next + 1) % _PRE_ROLL_FRAMES
+        self._latest.append(pcm)
 
     def begin(self) -> None:
-        """Start an utterance with the ring's content; call it after the frame's push."""
+        """Start an utterance with the last 400 ms; call it after the frame's push."""
         self._length, self.collecting = 0, True
-        self._extend(np.roll(self._ring, -self._next, axis=0).ravel())
+        self._extend(np.concatenate(self._latest))
 
     def so_far(self) -> Pcm:
         """The audio collected until now, shape (n,); collecting goes on."""

@@ -97,7 +97,9 @@ class AnyCall(RuleBasedStateMachine):
     @rule(step_s=STEPS_S)
     def time_passes(self, step_s: float) -> None:
         self.now_s += step_s
+        heeded, before = self.machine.heeds_time(self.now_s), vars(self.machine).copy()
         self.tell(TimePassed())
+        assert heeded or vars(self.machine) == before, "a session would not have told it"
 
     @rule(step_s=STEPS_S)
     def voice_changes(self, step_s: float) -> None:

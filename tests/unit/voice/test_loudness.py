@@ -18,7 +18,11 @@ def voice(level_db: float, seconds: float = 1.0, *, seed: int = 1) -> Pcm:
 
 def share_behind(level: CallerLevel, pcm: Pcm) -> float:
     frames = pcm.reshape(-1, FRAME_SAMPLES)
-    return sum(level.is_behind(frame) for frame in frames) / len(frames)
+    behind = 0
+    for frame in frames:
+        level.hear(frame)
+        behind += level.is_behind
+    return behind / len(frames)
 
 
 @pytest.mark.parametrize("caller_db", [-14.0, -20.0, -32.0])
