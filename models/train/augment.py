@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.train import codecs
 from models.train.corpus import RATE_HZ
 
 Audio = NDArray[np.float32]
@@ -20,6 +21,8 @@ Codec = Callable[[Audio], Audio]
 _PACKET: Final = RATE_HZ // 50  # 20 ms
 _MU: Final = 255.0
 _A: Final = 87.6
+_GSM_SHARE: Final = 0.07
+_OPUS_SHARE: Final = 0.03  # dearer by far than all the rest that is done to an utterance
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,19 @@ def telephone(
         placed = np.clip(placed * rng.uniform(1.5, 5), -0.7, 0.7)
     if rng.random() < 0.12:
         placed = concealed(placed, rng.uniform(0.01, 0.08), rng)
-    coding = rng.random()
-    placed = mu_law(placed) if coding < 0.6 else a_law(placed) if coding < 0.85 else placed
+    placed = coded(placed, rng)
     return Placed(placed, lead / RATE_HZ, (lead + len(audio)) / RATE_HZ)
+
+
+def coded(audio: Audio, rng: random.Random) -> Audio:
+    """Through a codec: mostly G.711, some GSM and Opus and what came through them to G.711."""
+    before = rng.random()
+    if before < _GSM_SHARE and codecs.has_gsm():
+        audio = codecs.gsm(audio)
+    elif before < _GSM_SHARE + _OPUS_SHARE:
+        audio = codecs.opus(audio, rng.choice((8_000, 12_000, 16_000, 24_000)))
+    line = rng.random()
+    return mu_law(audio) if line < 0.6 else a_law(audio) if line < 0.85 else audio
 
 
 def nobody(seconds: float, rng: random.Random, noise: np.random.Generator) -> Audio:

@@ -2,7 +2,7 @@
 
 import random
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +10,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from models.train import digits, unit_voices
+from models.train import digits, people, unit_voices
 from models.train.corpus import NO_TARGETS, RATE_HZ, Utterance, save
 from models.train.espeak_voice import HELD_OUT, TRAINING, EspeakVoices
 from models.train.phonemes import FRAMES_PER_S
@@ -18,7 +18,8 @@ from models.train.text import Said, Texts
 
 LONGEST_S: Final = 9.0
 SHORTEST_S: Final = 0.15
-_RECORDED_SHARE: Final = 0.22
+_RECORDED_SHARE: Final = 0.14
+_PEOPLE_SHARE: Final = 0.10
 _ESPEAK_SHARE: Final = 0.6  # of what is synthesised; the others have fewer voices, and cost more
 _FESTIVAL_BATCH: Final = 40
 
@@ -32,6 +33,7 @@ class Studio:
         texts: what is said.
         recorded: recordings of digits, or None to do without.
         speakers: whose recordings are used.
+        said: recordings of people saying other things.
         evaluation: only voices held out of training, as they are; training also shifts voices
             by resampling.
     """
@@ -42,8 +44,10 @@ class Studio:
         recorded: digits.Recordings | None,
         speakers: tuple[str, ...],
         *,
+        said: Sequence[people.Recording] = (),
         evaluation: bool = False,
     ) -> None:
+        self._said = list(said)
         self._texts = texts
         self._recorded = recorded
         self._speakers = speakers
@@ -59,6 +63,8 @@ class Studio:
         """That many, in random order."""
         recorded = round(count * _RECORDED_SHARE) if self._recorded else 0
         found = [self._digits(rng) for _ in range(recorded)]
+        if self._said:
+            found += [people.draw(self._said, rng) for _ in range(round(count * _PEOPLE_SHARE))]
         engines = self._engines()
         while len(found) < count:
             engine = rng.choices([e for e, _ in engines], [share for _, share in engines])[0]
@@ -123,7 +129,7 @@ class Studio:
         audio, targets = spoken
         shift = 1.0
         if not self._evaluation and rng.random() < (0.4 if " " not in voice else 0.8):
-            shift = rng.uniform(0.84, 1.2)
+            shift = rng.uniform(0.8, 1.25)
             audio = digits.shifted(audio, shift)
             targets = _stretched(targets, shift)
         peak = max(float(np.abs(audio).max(initial=0.0)), 1e-3)

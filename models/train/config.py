@@ -48,6 +48,7 @@ class Recipe:
     flows: tuple[Path, ...] = ()
     corpora: tuple[Path, ...] = ()
     digits: Path | None = None
+    people: Path | None = None
     held_out_speakers: tuple[str, ...] = ()
     seed: int = 1
     shards: int = 24
@@ -78,19 +79,20 @@ def load(path: Path, *, work: Path | None = None) -> Recipe:
             flows=tuple(Path(name) for name in raw.get("flows", ())),
             corpora=tuple(data / name for name in raw.get("corpora", ())),
             digits=data / raw["digits"] if raw.get("digits") else None,
+            people=data / raw["people"] if raw.get("people") else None,
             held_out_speakers=tuple(raw.get("held_out_speakers", ())),
             start=Path(raw["start"]) if raw.get("start") else None,
             plan=plan,
         )
     except TypeError as error:
         raise RecipeError(f"{path}: {error}") from error
-    for needed in (*recipe.flows, *recipe.corpora, recipe.digits, recipe.start):
+    for needed in (*recipe.flows, *recipe.corpora, recipe.digits, recipe.people, recipe.start):
         if needed is not None and not needed.exists():
             raise RecipeError(f"{path} names {needed}, which is not there")
     return recipe
 
 
-_PATHS = frozenset({"work", "flows", "corpora", "digits", "held_out_speakers", "start"})
+_PATHS = frozenset({"work", "flows", "corpora", "digits", "people", "held_out_speakers", "start"})
 
 
 def _plan(path: Path, raw: Mapping[str, Any]) -> Plan:

@@ -20,10 +20,25 @@ LANGUAGES: Final = (
     "en-us en-us en-us en-gb en-gb en-gb-x-rp en-gb-scotland en-029 en-us-nyc en-gb-x-gbclan "
     "en-gb-x-gbcwmd"
 ).split()
+NAMED: Final = (
+    "Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee Marco Mario "
+    "Michael Mike Nguyen Reed RicishayMax RicishayMax2 Storm adam anika announcer antonio aunty "
+    "belinda benjamin boris caleb croak david ed edward edward2 grandma grandpa gustave ian iven "
+    "iven2 iven3 john kaukovalta klatt klatt2 klatt3 klatt4 klatt5 klatt6 linda marcelo max "
+    "michel miguel norbert pablo paul pedro quincy rob robert robosoft2 robosoft5 sandro shelby "
+    "steph steph2 travis victor zac"
+).split()
+"""Variants with names: other throats and breaths; klatt is another way to make the sound."""
+
 TRAINING: Final = tuple(
     f"{language}{variant}"
     for language in LANGUAGES
-    for variant in ("", *(f"+m{n}" for n in range(1, 8)), *(f"+f{n}" for n in range(1, 5)))
+    for variant in (
+        "",
+        *(f"+m{n}" for n in range(1, 8)),
+        *(f"+f{n}" for n in range(1, 5)),
+        *(f"+{name}" for name in NAMED),
+    )
 )
 HELD_OUT: Final = tuple(
     f"{language}{variant}" for language in ("en-us", "en-gb") for variant in ("+m8", "+f5")

@@ -13,7 +13,7 @@ from typing import Final
 
 import torch
 
-from models.train import build, corpus, ct2_weights, digits, evaluate, vocabulary
+from models.train import build, corpus, ct2_weights, digits, evaluate, people, vocabulary
 from models.train.batches import Batches
 from models.train.config import Recipe, RecipeError
 from models.train.export import QUANTISATIONS, checkpoint, export
@@ -52,7 +52,10 @@ def make_shards(recipe: Recipe, say: Say) -> None:
     speakers = tuple(s for s in found or () if s not in recipe.held_out_speakers)
     if found and not speakers:
         raise RecipeError("held_out_speakers leaves nobody to train on")
-    studio = build.Studio(Texts(recipe.flows, recipe.corpora), found, speakers)
+    said = (
+        people.recordings(recipe.people, without=recipe.held_out_speakers) if recipe.people else ()
+    )
+    studio = build.Studio(Texts(recipe.flows, recipe.corpora), found, speakers, said=said)
     for path, count, hours in build.build(
         studio,
         recipe.work / "train",

@@ -255,3 +255,20 @@ def ordinal(rng: random.Random) -> str:
 
 def thing(rng: random.Random) -> str:
     return rng.choice(THINGS)
+
+
+def street(rng: random.Random) -> str:
+    return f"{rng.choice(STREETS)} {rng.choice(WAYS)}"
+
+
+def city(rng: random.Random) -> str:
+    return rng.choice(CITIES)
+
+
+def letter(rng: random.Random) -> str:
+    return rng.choice(LETTERS)
+
+
+def spelled(rng: random.Random) -> str:
+    """A name letter by letter, six letters at most."""
+    return " ".join(rng.choice((*GIVEN, *SURNAMES))[:6])

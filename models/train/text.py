@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import yaml
 
-from models.train import slots
+from models.train import phrases, slots
 from models.train.slots import words_for
 
 _HELD_OUT: Final = 10  # one template, example and sentence in so many is for evaluation
@@ -134,22 +134,30 @@ _KINDS: Final[dict[str, Callable[[random.Random], str]]] = {
     "ordinal": slots.ordinal,
     "count": slots.count,
     "object": slots.thing,
+    "street": slots.street,
+    "city": slots.city,
+    "letter": slots.letter,
+    "spelled": slots.spelled,
 }
 _BARE: Final = ("digits", "digits", "digits", "order", "order", "zip", "zip", "phone")
-_BARE_OTHER: Final = ("amount", "name", "date", "address", "address", "code", "time")
+_BARE_OTHER: Final = ("amount", "name", "date", "address", "address", "code", "time", "spelled")
 
 SHARES: Final = (
-    ("digits", 0.24),
-    ("yes_no", 0.08),
+    ("digits", 0.17),
+    ("yes_no", 0.06),
     ("commands", 0.07),
-    ("backchannel", 0.03),
-    ("slot", 0.11),
-    ("template", 0.20),
-    ("flow", 0.10),
-    ("sentence", 0.14),
-    ("words", 0.03),
+    ("backchannel", 0.02),
+    ("slot", 0.14),
+    ("template", 0.14),
+    ("composed", 0.20),
+    ("flow", 0.07),
+    ("sentence", 0.11),
+    ("words", 0.02),
 )
-"""Of what training hears. Digits lead: an inserted or doubled one ruins the whole number."""
+"""Of what training hears. Requests lead, since they vary most; digits are recorded too."""
+
+
+_TALK: Final = ("template", "composed", "flow", "slot")  # what may have a filler around it
 
 
 class Texts:
@@ -167,10 +175,17 @@ class Texts:
     def __init__(
         self, flows: Sequence[Path], corpora: Sequence[Path], *, evaluation: bool = False
     ) -> None:
+        self._evaluation = evaluation
         self._templates = _side(TEMPLATES, evaluation)
-        self._flow = _side(flow_examples(flows), evaluation) or self._templates
+        flow = _side(flow_examples(flows), evaluation) or self._templates
         sentences = [s for path in corpora for s in sentences_of(path)]
-        self._sentences = _side(dict.fromkeys(sentences), evaluation) or self._templates
+        self._whole: dict[str, Sequence[str]] = {
+            "yes_no": YES_NO,
+            "commands": COMMANDS,
+            "backchannel": BACKCHANNELS,
+            "flow": flow,
+            "sentence": _side(dict.fromkeys(sentences), evaluation) or self._templates,
+        }
         self._words = sorted({w for s in sentences for w in s.split()} | set(slots.VOCABULARY))
 
     def draw(self, rng: random.Random, kind: str | None = None) -> Said:
@@ -179,34 +194,34 @@ class Texts:
             kinds = [name for name, _ in SHARES]
             kind = rng.choices(kinds, [share for _, share in SHARES])[0]
         text = self._text(rng, kind)
-        if kind in ("template", "flow", "slot") and rng.random() < 0.15:
+        if kind in _TALK and rng.random() < 0.15:
             text = f"{rng.choice(FILLERS)} {text}"
-        if kind in ("template", "flow", "slot") and rng.random() < 0.08:
+        if kind in _TALK and rng.random() < 0.08:
             text = f"{text} {rng.choice(CLOSERS)}"
         return Said(kind, text)
 
     def _text(self, rng: random.Random, kind: str) -> str:
+        if kind in self._whole:
+            return rng.choice(self._whole[kind])
         match kind:
             case "digits":
                 return _KINDS[rng.choice(_BARE)](rng)
             case "slot":
                 return _KINDS[rng.choice(_BARE_OTHER)](rng)
-            case "yes_no":
-                return rng.choice(YES_NO)
-            case "commands":
-                return rng.choice(COMMANDS)
-            case "backchannel":
-                return rng.choice(BACKCHANNELS)
-            case "flow":
-                return rng.choice(self._flow)
-            case "sentence":
-                return rng.choice(self._sentences)
             case "words":
                 return " ".join(rng.choice(self._words) for _ in range(rng.randint(1, 6)))
             case "template":
                 return filled(rng.choice(self._templates), rng)
+            case "composed":
+                return filled(self.template(rng), rng)
             case _:
                 raise ValueError(f"{kind!r} is no kind of text; there are {dict(SHARES)}")
+
+    def template(self, rng: random.Random) -> str:
+        """A composed request, its slots open, on this side of the evaluation."""
+        while held_out(template := phrases.composed(rng)) is not self._evaluation:
+            pass
+        return template
 
 
 def filled(template: str, rng: random.Random) -> str:

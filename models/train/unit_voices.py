@@ -1,6 +1,7 @@
 """Speech from flite and Festival, with the time of every phone.
 
-Both are programs of their own (Debian: flite, festival, festvox-kdlpc16k, festvox-us-slt-hts).
+Both are programs of their own (Debian: flite, festival, festvox-kdlpc16k,
+festvox-kallpc16k, festvox-us-slt-hts).
 Their voices differ more from espeak-ng's, and from one another, than variants of one engine do.
 slt is one woman in both engines: she is held out of training.
 """
@@ -19,9 +20,9 @@ from numpy.typing import NDArray
 
 from models.train import phonemes
 
-FLITE_TRAINING: Final = ("kal", "awb", "rms")
+FLITE_TRAINING: Final = ("kal", "kal16", "awb", "awb", "rms", "rms")
 FLITE_HELD_OUT: Final = ("slt",)
-FESTIVAL_TRAINING: Final = ("ked_diphone",)
+FESTIVAL_TRAINING: Final = ("ked_diphone", "kal_diphone")
 FESTIVAL_HELD_OUT: Final = ("cmu_us_slt_arctic_hts",)
 
 _TIMEOUT_S: Final = 60.0
@@ -45,7 +46,7 @@ def flite(
         stretch = f"duration_stretch={rng.uniform(0.75, 1.3):.2f}"
         pitch = f"int_f0_target_mean={rng.uniform(75, 230):.0f}"
         command = ["flite", "-voice", voice, "--setf", stretch, "-psdur", "-t", text, "-o", path]
-        if voice == "kal":  # the only one whose pitch is not that of its recordings
+        if voice.startswith("kal"):  # the only one whose pitch is not that of its recordings
             command[3:3] = ["--setf", pitch]
         done = subprocess.run(  # noqa: S603
             command, check=True, capture_output=True, text=True, timeout=_TIMEOUT_S

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.train import augment, corpus, digits
+from models.train import augment, codecs, corpus, digits, people
 from models.train.corpus import RATE_HZ, Utterance
 from models.train.phonemes import frames
 
@@ -20,6 +20,44 @@ def db(ratio: float) -> float:
 def test_codecs_keep_speech_and_add_little_noise(codec: augment.Codec) -> None:
     error = codec(TONE) - TONE
     assert 30 < db(augment.rms(TONE) / augment.rms(error)) < 50
+
+
+def chirp() -> augment.Audio:
+    """A second that rises from 300 to 2,000 Hz, like no steady tone that a codec could learn."""
+    time = np.arange(RATE_HZ) / RATE_HZ
+    return (0.4 * np.sin(2 * np.pi * (300 * time + 850 * time**2))).astype(np.float32)
+
+
+@pytest.mark.skipif(not codecs.has_gsm(), reason="libgsm is not installed")
+@pytest.mark.parametrize("count", [RATE_HZ, RATE_HZ - 77, 1])
+def test_gsm_is_heard_in_time_and_with_its_noise(count: int) -> None:
+    said = chirp()[:count]
+    heard = codecs.gsm(said)
+    assert heard.shape == said.shape
+    if count > 1:
+        assert 3 < db(augment.rms(said) / augment.rms(heard - said)) < 30
+
+
+@pytest.mark.parametrize("bits_per_s", [8_000, 24_000])
+@pytest.mark.parametrize("count", [RATE_HZ, RATE_HZ - 77, 1])
+def test_opus_is_heard_in_time(count: int, bits_per_s: int) -> None:
+    said = chirp()[:count]
+    heard = codecs.opus(said, bits_per_s)
+    assert heard.shape == said.shape
+    if count > 1:
+        lags = np.correlate(heard, said, "full")
+        assert abs(int(np.argmax(lags)) - len(said) + 1) < RATE_HZ // 500
+        assert db(augment.rms(said) / augment.rms(heard)) == pytest.approx(0, abs=3)
+
+
+def test_every_codec_is_drawn_and_none_moves_the_sound() -> None:
+    said = np.pad(chirp(), 800).astype(np.float32)
+    rng = random.Random(5)
+    for _ in range(60):
+        heard = augment.coded(said, rng)
+        assert heard.shape == said.shape
+        lags = np.correlate(heard, said, "full")
+        assert abs(int(np.argmax(lags)) - len(said) + 1) < RATE_HZ // 500
 
 
 @pytest.mark.parametrize("wanted_db", [0.0, 10.0, 25.0])
@@ -113,6 +151,45 @@ def test_only_the_named_speakers_are_drawn(tmp_path: Path) -> None:
     found = digits.recordings(tmp_path)
     rng = random.Random(1)
     assert {digits.draw(found, rng, speakers=("ben",)).voice for _ in range(20)} == {"ben"}
+
+
+def recorded_people(folder: Path, lines: str) -> Path:
+    (folder / people.LIST).write_text(lines)
+    for name in ("a", "b", "long"):
+        with wave.open(str(folder / f"{name}.wav"), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(16_000)
+            seconds = 9 if name == "long" else 1
+            tone = np.sin(np.arange(16_000 * seconds) * 0.2) * 8_000
+            file.writeframes(np.pad(tone, 4_000).astype("<i2").tobytes())
+    return folder
+
+
+def test_recordings_of_people_come_with_their_words(tmp_path: Path) -> None:
+    folder = recorded_people(tmp_path, "a.wav\tann\tOne coffee, please.\nb.wav\tbob\t2 of them\n")
+    found = people.recordings(folder)
+    assert [(one.speaker, one.text) for one in found] == [
+        ("ann", "one coffee please"),
+        ("bob", "two of them"),
+    ]
+    assert len(found[0].audio) == pytest.approx(RATE_HZ, abs=200)  # edges cut, 8 kHz
+    drawn = people.draw(found, random.Random(1))
+    assert (drawn.voice, drawn.text) in {(one.speaker, one.text) for one in found}
+
+
+def test_people_held_out_unclear_texts_and_long_recordings_are_left_out(tmp_path: Path) -> None:
+    lines = "a.wav\tann\tyes\na.wav\tbob\tno\nb.wav\tann\t[beep]@\nlong.wav\tann\thello\n"
+    found = people.recordings(recorded_people(tmp_path, lines), without=("bob",))
+    assert [one.text for one in found] == ["yes"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"), [("a.wav\tann\n", "two|2 fields"), ("a.wav\tann\t#\n", "no recording")]
+)
+def test_a_faulty_list_of_people_is_refused(tmp_path: Path, lines: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        people.recordings(recorded_people(tmp_path, lines))
 
 
 def test_phoneme_targets_lie_where_the_sounds_are() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from models.train import slots
+from models.train import phrases, slots
 from models.train.text import TEMPLATES, Texts, filled, flow_examples, held_out, spoken
 
 FLOW = Path("dialog/flows/orders.yaml")
@@ -98,6 +98,25 @@ def test_training_and_evaluation_share_no_sentence(tmp_path: Path) -> None:
     }
     assert all(held_out(text) for text in drawn[True])
     assert not any(held_out(text) for text in drawn[False])
+
+
+def test_composed_requests_are_sayable_and_many() -> None:
+    rng = random.Random(1)
+    texts = Texts([FLOW], [])
+    said = {texts.draw(rng, "composed").text for _ in range(500)}
+    assert len(said) > 450
+    for text in said:
+        assert re.fullmatch(r"[a-z' ]+", text), text
+
+
+def test_a_request_held_out_as_a_template_is_never_composed_for_training() -> None:
+    rng = random.Random(1)
+    composed = {phrases.composed(rng) for _ in range(20_000)}
+    barred = {template for template in composed if held_out(template)}
+    assert barred
+    texts = Texts([FLOW], [])
+    drawn = {texts.template(random.Random(seed)) for seed in range(5_000)}
+    assert not barred & drawn
 
 
 def test_unknown_kind_of_text_is_refused() -> None:
