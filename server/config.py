@@ -85,6 +85,7 @@ class RtpConfig(_Section):
     port_min: Port = 20_000
     port_max: Port = 29_999
     media_timeout_s: Seconds = 20.0  # no packet for so long: the caller is gone
+    precedence: bool = True  # calls go before whatever else the machine does, where it allows that
 
     @model_validator(mode="after")
     def _ordered(self) -> "RtpConfig":

@@ -21,6 +21,7 @@ from server.demo_shop import running_shop
 from server.errors import StartError
 from server.observability import configure_logging
 from server.postgres import EmbeddedPostgres
+from server.precedence import Precedence, take_precedence
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +54,9 @@ async def serve_until_stopped(config: Config, *, demo_shop: bool, announce: bool
         # a tenth of a second, one over what calls leave behind does not.
         gc.collect()
         gc.freeze()
+        precedence = take_precedence() if config.rtp.precedence else Precedence.NONE
         addresses = server.addresses
-        log.info("taking calls", extra=asdict(addresses))
+        log.info("taking calls", extra={**asdict(addresses), "precedence": precedence})
         if announce:
             print(json.dumps({"event": "ready", **asdict(addresses)}), flush=True)
         else:
