@@ -122,6 +122,7 @@ async def _open_inside(
             second_opinion=lambda: load.step < Step.ONE_TIER,
         ),
     )
+    metrics.watch_recognition(ours)
     stt = await behind_vendor(parts, config.speech, ours)
     tts = closing(parts, Speaker(engines.voice))
     load, admission = await _open_load(parts, config, metrics, clock, ours)
@@ -237,7 +238,7 @@ async def _start_media(
 ) -> tuple[MediaPlane, MediaClock]:
     plane, clock = MediaPlane(vad), MediaClock()
     clock.add(plane.tick)
-    metrics.watch_clock(clock.lateness)
+    metrics.watch_clock(clock)
     await background(parts, clock.run(), "media clock")
     return plane, clock
 

@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -19,8 +19,12 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from server.cpu_parts import CpuParts
 
 session_id: ContextVar[str | None] = ContextVar("session_id", default=None)
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -79,7 +83,7 @@ def request_context(given: str | None = None) -> Generator[str, None, None]:
 
 
 class TickLateness(Protocol):
-    """What the media clock says of itself."""
+    """How punctual the media clock says it is."""
 
     @property
     def p99_ms(self) -> float: ...
@@ -87,6 +91,25 @@ class TickLateness(Protocol):
     def recent_ms(self, fraction: float) -> float: ...
 
     skipped: int
+
+
+class Ticks(Protocol):
+    """What the media clock says of itself."""
+
+    @property
+    def lateness(self) -> TickLateness: ...
+
+    cpu_s: float
+
+
+class Recognition(Protocol):
+    """What the line before the recogniser says of itself."""
+
+    @property
+    def waiting(self) -> int: ...
+
+    @property
+    def batch_sizes(self) -> Mapping[int, int]: ...
 
 
 class SipResources(Protocol):
@@ -154,13 +177,21 @@ class Metrics:
             "load_steps", "Steps taken up and down, by what made them", "step", "direction", "cause"
         )
         self.load_signal = gauge("load_signal", "What the load is judged by, in seconds", "signal")
+        self.recognition_waiting = gauge("recognition_waiting", "Utterances in line to be heard")
         self.records_spooled = gauge("records_spooled_bytes", "Records that wait on disk")
 
-    def watch_clock(self, lateness: TickLateness) -> None:
-        """Export how punctual the media clock is."""
+    def watch_clock(self, clock: Ticks) -> None:
+        """Export how punctual the media clock is, and what CPU goes where."""
+        lateness = clock.lateness
+        self.registry.register(CpuParts(lambda: clock.cpu_s))
         self.tick_late.set_function(lambda: lateness.p99_ms / 1000)
         self.ticks_skipped.set_function(lambda: lateness.skipped)
         self.loop_lag.set_function(lambda: lateness.recent_ms(1.0) / 1000)
+
+    def watch_recognition(self, recognition: Recognition) -> None:
+        """Export how many utterances wait, and how many are decoded together."""
+        self.recognition_waiting.set_function(lambda: recognition.waiting)
+        self.registry.register(_Batches(recognition))
 
     def watch_resources(self, *, calls: Callable[[], int], sip: SipResources) -> None:
         """Export what must not grow from call to call; call it when the server is ready."""
@@ -173,3 +204,26 @@ class Metrics:
         self.tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
         self.sip_dialogs.set_function(lambda: sip.open_dialogs)
         self.rtp_ports.set_function(lambda: sip.ports_in_use)
+
+
+class _Batches(Collector):
+    """How many beam searches served so many utterances."""
+
+    def __init__(self, recognition: Recognition) -> None:
+        self._recognition = recognition
+
+    def describe(self) -> Iterator[CounterMetricFamily]:
+        """Known without looking."""
+        yield self._family()
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """A look now."""
+        family = self._family()
+        for size, searches in sorted(self._recognition.batch_sizes.items()):
+            family.add_metric([str(size)], searches)
+        yield family
+
+    def _family(self) -> CounterMetricFamily:
+        return CounterMetricFamily(
+            "frontdesk_recognition_batches", "Beam searches, by utterances in them", labels=["size"]
+        )

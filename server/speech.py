@@ -72,6 +72,16 @@ class Recogniser:
         """How long utterances wait for the engine, 95th percentile of the last seconds."""
         return self._pool.wait_s
 
+    @property
+    def waiting(self) -> int:
+        """Utterances in line."""
+        return self._pool.waiting
+
+    @property
+    def batch_sizes(self) -> Mapping[int, int]:
+        """How many beam searches served so many utterances."""
+        return self._pool.batch_sizes
+
     async def transcribe(
         self, pcm: Pcm, *, expects: Expectation, speculative: bool = False
     ) -> Transcription:

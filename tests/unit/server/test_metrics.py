@@ -1,17 +1,25 @@
 """What is shown of the process itself, for whoever looks for leaks."""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pytest
 
 from server import observability
 from server.observability import Metrics
-from telephony.media_clock import Lateness
+from telephony.media_clock import MediaClock
 
 
 class Sip:
     open_dialogs = 3
     ports_in_use = 2
+
+
+@dataclass
+class Recognition:
+    waiting: int
+    batch_sizes: Mapping[int, int]
 
 
 def sample(metrics: Metrics, name: str) -> float | None:
@@ -43,10 +51,28 @@ async def test_what_calls_hold_is_shown(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_lag_is_the_worst_of_the_last_second_and_not_of_all_time():
-    metrics, lateness = Metrics(), Lateness()
-    metrics.watch_clock(lateness)
+    metrics, clock = Metrics(), MediaClock()
+    metrics.watch_clock(clock)
+    lateness = clock.lateness
     lateness.record(40.0)
     assert sample(metrics, "frontdesk_event_loop_lag_seconds") == 0.04
     for _ in range(50):
         lateness.record(1.0)
     assert sample(metrics, "frontdesk_event_loop_lag_seconds") == 0.001
+
+
+def test_cpu_is_shown_by_part():
+    metrics, clock = Metrics(), MediaClock()
+    metrics.watch_clock(clock)
+    before = metrics.registry.get_sample_value("frontdesk_cpu_seconds_total", {"part": "media"})
+    clock.cpu_s = 0.1
+    after = metrics.registry.get_sample_value("frontdesk_cpu_seconds_total", {"part": "media"})
+    assert (before, after) == (0.0, 0.1)
+
+
+def test_the_line_before_the_recogniser_is_shown():
+    metrics = Metrics()
+    metrics.watch_recognition(Recognition(waiting=3, batch_sizes={1: 40, 8: 2}))
+    assert sample(metrics, "frontdesk_recognition_waiting") == 3
+    searches = "frontdesk_recognition_batches_total"
+    assert metrics.registry.get_sample_value(searches, {"size": "8"}) == 2

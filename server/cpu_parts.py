@@ -1,0 +1,102 @@
+"""Where this process's CPU goes, by part: what a call costs, and what of it.
+
+Each part has threads of its own, so the kernel's accounting tells them apart; only the tick of the
+media clock shares a thread, with the dialogs and everything else that is awaited, and measures
+itself. Threads that Python knows nothing of belong to the engines: CTranslate2 decodes in its own.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+_TASKS: Final = Path("/proc/self/task")
+_PARTS: Final[tuple[tuple[str, str], ...]] = (
+    ("stt-", "recognition"),
+    ("tts", "synthesis"),
+    ("recordings", "recordings"),
+    ("hand-off recordings", "recordings"),
+)
+_MAIN: Final[str] = "conversations"
+_NATIVE: Final[str] = "recognition"
+_OTHER: Final[str] = "other"
+MEDIA: Final[str] = "media"
+PARTS: Final[tuple[str, ...]] = (MEDIA, _MAIN, "recognition", "synthesis", "recordings", _OTHER)
+
+
+class CpuParts(Collector):
+    """A metric of CPU seconds by part.
+
+    Args:
+        media_s: the ticks' CPU so far, which is the main thread's.
+    """
+
+    def __init__(self, media_s: Callable[[], float]) -> None:
+        self._media_s = media_s
+        self._kept: dict[int, tuple[str, float]] = {}  # by thread
+        self._ended = dict.fromkeys(PARTS, 0.0)  # of threads that are no more
+
+    def describe(self) -> Iterator[CounterMetricFamily]:
+        """Known without a look at the threads."""
+        yield _family()
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """A look now."""
+        family = _family()
+        for part, spent_s in self.seconds().items():
+            family.add_metric([part], spent_s)
+        yield family
+
+    def seconds(self) -> dict[str, float]:
+        """CPU so far by part; {} where the kernel does not tell threads apart."""
+        threads = dict(_threads())
+        if not threads:
+            return {}
+        for thread in self._kept.keys() - threads.keys():
+            part, spent_s = self._kept.pop(thread)
+            self._ended[part] += spent_s
+        self._kept.update(threads)
+        found = dict(self._ended)
+        for part, spent_s in self._kept.values():
+            found[part] += spent_s
+        media_s = min(self._media_s(), found[_MAIN])
+        found[MEDIA] += media_s
+        found[_MAIN] -= media_s
+        return found
+
+
+def _family() -> CounterMetricFamily:
+    return CounterMetricFamily("frontdesk_cpu_seconds", "CPU spent, by part", labels=["part"])
+
+
+def _threads() -> Iterator[tuple[int, tuple[str, float]]]:
+    """Each thread with its part and its CPU seconds."""
+    names = {thread.native_id: thread.name for thread in threading.enumerate()}
+    main = threading.main_thread().native_id
+    try:
+        tasks = list(_TASKS.iterdir())
+    except OSError:
+        return
+    for task in tasks:
+        thread = int(task.name)
+        spent_s = _spent_s(task)
+        if spent_s is not None:
+            part = _MAIN if thread == main else _part(names.get(thread))
+            yield thread, (part, spent_s)
+
+
+def _part(name: str | None) -> str:
+    if name is None:
+        return _NATIVE
+    return next((part for prefix, part in _PARTS if name.startswith(prefix)), _OTHER)
+
+
+def _spent_s(task: Path) -> float | None:
+    """sched-stats: the first number is the time on a CPU in nanoseconds."""
+    try:
+        return int((task / "schedstat").read_text().split()[0]) * 1e-9
+    except (OSError, ValueError, IndexError):
+        return None  # it has just ended, or the kernel keeps no such account
