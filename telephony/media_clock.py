@@ -1,8 +1,10 @@
 """The media clock: one 20 ms tick per process, serving all calls.
 
 Deadlines are absolute, start + n × 20 ms, so that being late once does not make the rest late.
-After a stall the missed ticks are not made up for, a burst of frames would only overflow the far
-end's jitter buffer: they are counted, and the clock goes on with the next deadline.
+After a stall missed ticks are made up for at once, as far as a far end may still be waiting for
+their frames: a telephone keeps some back for such moments, and then nobody hears of it. A frame
+that is never sent is a hole, and everything after it comes that much later. What is older than that
+is counted and left out.
 """
 
 import asyncio
@@ -27,6 +29,7 @@ LATENESS_BUCKETS_MS: Final = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0
 
 
 RECENT_TICKS: Final = 50  # one second's
+_MADE_UP: Final = 5  # ticks, 100 ms: telephones keep 40 to 100 ms of audio back
 
 
 class Lateness:
@@ -46,7 +49,7 @@ class Lateness:
         self._recent: deque[float] = deque(maxlen=RECENT_TICKS)
 
     def record(self, late_ms: float, *, missed: int = 0) -> None:
-        """A tick was served, so late that `missed` before the next one are left out."""
+        """A tick was served, so late that `missed` after it are left out."""
         self.skipped += missed
         # Those left out were at least as late: a stall is not one late tick among many.
         self._recent.extend(repeat(late_ms, 1 + min(missed, RECENT_TICKS)))
@@ -81,6 +84,7 @@ class MediaClock:
 
     Attributes:
         lateness: how punctual it is, live.
+        cpu_s: what all ticks together have taken of the processor.
     """
 
     def __init__(
@@ -88,8 +92,17 @@ class MediaClock:
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        cpu: Callable[[], float] = time.thread_time,
     ) -> None:
+        """
+        Args:
+            clock: monotonic seconds.
+            sleep: for so many seconds.
+            cpu: seconds that this thread has been on a processor.
+        """
         self.lateness = Lateness()
+        self.cpu_s = 0.0
+        self._cpu = cpu
         self._clock = clock
         self._sleep = sleep
         self._task: asyncio.Task[None] | None = None
@@ -131,10 +144,12 @@ class MediaClock:
             if now_s < deadline_s:
                 continue  # timers may fire early by the clock's grain
             late_s = now_s - deadline_s
-            missed = int(late_s / FRAME_S)
-            self.lateness.record(late_s * 1000, missed=missed)
+            left_out = max(0, int(late_s / FRAME_S) - _MADE_UP)
+            self.lateness.record(late_s * 1000, missed=left_out)
+            began_s = self._cpu()
             self._serve(now_s)
-            deadline_s += (missed + 1) * FRAME_S
+            self.cpu_s += self._cpu() - began_s
+            deadline_s += (left_out + 1) * FRAME_S
 
     def _serve(self, now_s: float) -> None:
         for tick in tuple(self._ticks):

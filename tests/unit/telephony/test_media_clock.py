@@ -59,13 +59,29 @@ async def test_lateness_does_not_add_up() -> None:
     assert milliseconds(world.ticks) == [20 * n + 3 for n in range(1, 101)]
 
 
-async def test_after_a_stall_missed_ticks_are_counted_not_made_up_for() -> None:
+async def test_after_a_short_stall_every_missed_tick_is_made_up_for_at_once() -> None:
     world = World(until_s=0.3)
     world.clock.add(world.working(lambda number: 0.11 if number == 2 else 0.0))
     await world.run()
-    assert milliseconds(world.ticks)[:5] == [20, 40, 150, 160, 180]
-    assert world.clock.lateness.skipped == 4
+    assert milliseconds(world.ticks)[:9] == [20, 40, *[150] * 5, 160, 180]
+    assert world.clock.lateness.skipped == 0
     assert world.clock.lateness.max_ms == pytest.approx(90)
+
+
+async def test_what_a_long_stall_made_too_late_is_counted_and_left_out() -> None:
+    world = World(until_s=0.41)
+    world.clock.add(world.working(lambda number: 0.31 if number == 2 else 0.0))
+    await world.run()
+    assert milliseconds(world.ticks) == [20, 40, *[350] * 6, 360, 380, 400]
+    assert world.clock.lateness.skipped == 9
+
+
+async def test_a_clock_whose_ticks_take_too_long_does_not_fall_back_for_ever() -> None:
+    world = World(until_s=4.0)
+    world.clock.add(world.working(lambda _: 0.025))
+    await world.run()
+    assert world.clock.lateness.max_ms < 150
+    assert world.clock.lateness.skipped == pytest.approx(4.0 / 0.020 - len(world.ticks), abs=6)
 
 
 async def test_a_tick_that_raises_is_removed_and_logged_and_hurts_no_other(
