@@ -36,6 +36,10 @@ _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
 }
 
 
+LATE_MS: Final = (5.0, 20.0, 60.0)
+"""A quarter of a packet; a whole one; what a telephone keeps back: more than that is heard."""
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
 
@@ -90,7 +94,12 @@ class TickLateness(Protocol):
 
     def recent_ms(self, fraction: float) -> float: ...
 
+    ticks: int
     skipped: int
+
+    def late(self, over_ms: float) -> int:
+        """Ticks that were later than that."""
+        ...
 
 
 class Ticks(Protocol):
@@ -171,7 +180,6 @@ class Metrics:
         self.memory_per_call = gauge(
             "memory_per_call_bytes", "Memory grown since the server was ready, by the calls up"
         )
-        self.ticks_skipped = gauge("media_ticks_skipped", "Media ticks left out after stalls")
         self.load_step = gauge("load_step", "What is shed: 0 nothing, then more and more")
         self.load_steps = counter(
             "load_steps", "Steps taken up and down, by what made them", "step", "direction", "cause"
@@ -185,7 +193,7 @@ class Metrics:
         lateness = clock.lateness
         self.registry.register(CpuParts(lambda: clock.cpu_s))
         self.tick_late.set_function(lambda: lateness.p99_ms / 1000)
-        self.ticks_skipped.set_function(lambda: lateness.skipped)
+        self.registry.register(_Ticks(lateness))
         self.loop_lag.set_function(lambda: lateness.recent_ms(1.0) / 1000)
 
     def watch_recognition(self, recognition: Recognition) -> None:
@@ -204,6 +212,32 @@ class Metrics:
         self.tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
         self.sip_dialogs.set_function(lambda: sip.open_dialogs)
         self.rtp_ports.set_function(lambda: sip.ports_in_use)
+
+
+class _Ticks(Collector):
+    """The media clock's ticks since the start, and how many of them were how late."""
+
+    def __init__(self, lateness: TickLateness) -> None:
+        self._lateness = lateness
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """A look now."""
+        yield CounterMetricFamily(
+            "frontdesk_media_ticks", "Media ticks served", value=self._lateness.ticks
+        )
+        yield CounterMetricFamily(
+            "frontdesk_media_ticks_left_out",
+            "Media ticks left out after stalls",
+            value=self._lateness.skipped,
+        )
+        late = CounterMetricFamily(
+            "frontdesk_media_ticks_late",
+            "Media ticks that were later than that",
+            labels=["over_ms"],
+        )
+        for over_ms in LATE_MS:
+            late.add_metric([f"{over_ms:g}"], self._lateness.late(over_ms))
+        yield late
 
 
 class _Batches(Collector):

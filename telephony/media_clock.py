@@ -23,9 +23,11 @@ logger = logging.getLogger(__name__)
 
 Tick: TypeAlias = Callable[[float], None]
 
-LATENESS_BUCKETS_MS: Final = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 40.0)
+LATENESS_BUCKETS_MS: Final = (
+    *(0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 40.0, 60.0, 100.0),
+)
 """Upper bounds. Under 1 ms is the timer's own grain, 5 ms is the goal for p99 at full load, from
-20 ms on a whole tick was missed."""
+20 ms on a whole tick was missed, over 60 ms it is heard."""
 
 
 RECENT_TICKS: Final = 50  # one second's
@@ -73,6 +75,14 @@ class Lateness:
         """What this fraction of the last second's ticks were at most late by; 0 before any."""
         recent = sorted(self._recent)
         return recent[max(ceil(fraction * len(recent)), 1) - 1] if recent else 0.0
+
+    def late(self, over_ms: float) -> int:
+        """How many ticks were later than a bound of LATENESS_BUCKETS_MS.
+
+        Raises:
+            ValueError: it is none of them.
+        """
+        return sum(self.counts[LATENESS_BUCKETS_MS.index(over_ms) + 1 :])
 
     @property
     def p99_ms(self) -> float:

@@ -8,7 +8,7 @@ from typing import Final
 from loadtest.load.plots import Axis, Limit, Line, bar_plot, line_plot
 from loadtest.load.slo import Verdict
 from loadtest.load.summary import Row, Summary
-from loadtest.load.terminal import ms, number, share
+from loadtest.load.terminal import late_ticks, ms, number, share
 from loadtest.statistics import Spread
 
 _STYLE: Final = Path(__file__).with_name("page.css")
@@ -173,9 +173,14 @@ def _cpu(summary: Summary) -> str:
         Axis(label="of a core", show=lambda value: f"{value:.1f}%"),
         dots=True,
     )
+    parts = bar_plot(
+        sorted(summary.server.cpu_parts.items(), key=lambda part: -part[1]),
+        lambda value: f"{value:.3f} s",
+    )
     return _section(
         "CPU and memory",
         f"<h3>Cores in use</h3>{cores}<h3>Server CPU per call, over calls up</h3>{per_call}"
+        f"<h3>Server CPU per call-minute, by part</h3>{parts}"
         f"<h3>Resident memory of the server</h3>{memory}",
     )
 
@@ -238,6 +243,9 @@ def _details(summary: Summary) -> str:
         ("callers' clock late, p50 and p99", _late(summary)),
         ("busiest generator process", f"{share(generator.busiest, 0)} of a core"),
         ("generator processes and their CPU", f"{generator.processes}, {generator.cpu_s:.1f} s"),
+        ("server's ticks late", late_ticks(summary.server) if summary.server.ticks else "–"),
+        ("utterances in line, at most", number(summary.server.waiting_most, places=0)),
+        ("utterances decoded together, mean", number(summary.server.together)),
         ("server memory, trend", number(summary.server.rss_mb_per_hour, "MB per hour", 1)),
         ("server descriptors and threads", _handles(summary)),
     )

@@ -8,6 +8,11 @@ from loadtest.load.run import RunData
 from loadtest.load.server_side import Sample
 
 _PART: Final = "frontdesk_gap_part_seconds_"
+_CPU: Final = "frontdesk_cpu_seconds_total"
+_BATCHES: Final = "frontdesk_recognition_batches_total"
+_TICKS: Final = "frontdesk_media_ticks_total"
+_LATE_TICKS: Final = "frontdesk_media_ticks_late_total"
+_LEFT_OUT: Final = "frontdesk_media_ticks_left_out_total"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +28,14 @@ class ServerFigures:
     descriptors_most: int | None = None
     threads_most: int | None = None
     parts_ms: Mapping[str, float] = field(default_factory=dict[str, float])  # mean, of a turn
+    cpu_parts: Mapping[str, float] = field(default_factory=dict[str, float])
+    """CPU seconds per call-minute, by part; "its children" is what its processes beside it took."""
+    ticks: int | None = None  # of its media clock
+    late_ticks: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Of those, by the milliseconds they were late over: what callers may hear as a hole."""
+    ticks_left_out: int = 0
+    waiting_most: float | None = None  # utterances in line before the recogniser
+    together: float | None = None  # utterances in one beam search, mean
     grew: Mapping[str, float] = field(default_factory=dict[str, float])  # counters: by how much
     most: Mapping[str, float] = field(default_factory=dict[str, float])  # gauges: at most
 
@@ -45,6 +58,12 @@ def server_figures(data: RunData, *, call_minutes: float, most_calls: int) -> Se
         descriptors_most=max((s.descriptors for s in samples if s.descriptors), default=None),
         threads_most=max((s.threads for s in samples if s.threads), default=None),
         parts_ms=_parts(grew),
+        cpu_parts=_cpu_parts(grew, cpu_s, call_minutes),
+        ticks=int(grew[_TICKS]) if _TICKS in grew else None,
+        late_ticks={f"{over} ms": count for over, count in _labelled(grew, _LATE_TICKS).items()},
+        ticks_left_out=int(grew.get(_LEFT_OUT, 0)),
+        waiting_most=most.get("frontdesk_recognition_waiting"),
+        together=_mean_batch(_labelled(grew, _BATCHES)),
         grew=grew,
         most=most,
     )
@@ -95,3 +114,28 @@ def _parts(grew: Mapping[str, float]) -> dict[str, float]:
             if count:
                 found[part.removesuffix("_s")] = 1000 * total_s / count
     return found
+
+
+def _labelled(grew: Mapping[str, float], name: str) -> dict[str, float]:
+    """A counter's growth by the value of its only label."""
+    return {
+        key.partition("=")[2].rstrip("}"): value
+        for key, value in grew.items()
+        if key.startswith(f"{name}{{")
+    }
+
+
+def _cpu_parts(
+    grew: Mapping[str, float], cpu_s: float | None, call_minutes: float
+) -> dict[str, float]:
+    parts = _labelled(grew, _CPU)
+    if not parts or not call_minutes:
+        return {}
+    if cpu_s is not None:
+        parts["its children"] = max(0.0, cpu_s - sum(parts.values()))
+    return {name: spent_s / call_minutes for name, spent_s in parts.items()}
+
+
+def _mean_batch(searches: Mapping[str, float]) -> float | None:
+    count = sum(searches.values())
+    return sum(int(size) * n for size, n in searches.items()) / count if count else None

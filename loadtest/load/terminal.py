@@ -9,6 +9,7 @@ from rich.table import Table
 
 from loadtest.load.records import Fate
 from loadtest.load.run import Progress
+from loadtest.load.server_figures import ServerFigures
 from loadtest.load.slo import Verdict
 from loadtest.load.summary import Row, Summary
 from loadtest.statistics import Spread, percentile
@@ -83,6 +84,7 @@ def _figures(summary: Summary) -> Iterable[tuple[str, str]]:
     yield "packets lost, server to caller", share(audio.loss, 2)
     yield "MOS, median and 95% of calls", f"{number(audio.mos.p50)}, {number(audio.mos_p5)}"
     yield "server CPU per call-minute", number(server.cpu_s_per_call_minute, "s", 2)
+    yield from _server_inside(server)
     yield (
         "server memory",
         f"{number(server.rss_start_mb, 'MB', 0)} at the start, "
@@ -100,6 +102,25 @@ def _figures(summary: Summary) -> Iterable[tuple[str, str]]:
             f"{share(generator.busiest, 0)} of a core"
         ),
     )
+
+
+def _server_inside(server: ServerFigures) -> Iterable[tuple[str, str]]:
+    """What only a server that exports it shows."""
+    for name, spent_s in sorted(server.cpu_parts.items(), key=lambda part: -part[1]):
+        yield f"  of it {name}", number(spent_s, "s", 3)
+    if server.ticks:
+        yield "server's ticks late", late_ticks(server)
+    if server.together is not None:
+        yield (
+            "utterances in line, decoded together",
+            f"{number(server.waiting_most, places=0)} at most, {server.together:.2f} on average",
+        )
+
+
+def late_ticks(server: ServerFigures) -> str:
+    """How many of the media clock's ticks were late, and by how much."""
+    late = ", ".join(f"{count:.0f} by over {over}" for over, count in server.late_ticks.items())
+    return f"of {server.ticks}: {late or 'none'}; {server.ticks_left_out} left out"
 
 
 def _rows(title: str, rows: Sequence[Row]) -> Table:

@@ -104,5 +104,12 @@ def _sample(at_s: float) -> Sample:
             "frontdesk_gap_part_seconds_sum{part=decode_s}": 0.01 * at_s,
             "frontdesk_gap_part_seconds_count{part=decode_s}": 0.5 * at_s,
             "frontdesk_calls_active": 10.0,
+            "frontdesk_cpu_seconds_total{part=media}": 0.2 * at_s,
+            "frontdesk_cpu_seconds_total{part=recognition}": 0.1 * at_s,
+            "frontdesk_media_ticks_total": 50 * at_s,
+            "frontdesk_media_ticks_late_total{over_ms=5}": 0.5 * at_s,
+            "frontdesk_recognition_waiting": 3.0 if at_s == 20 else 0.0,
+            "frontdesk_recognition_batches_total{size=1}": 3 * at_s,
+            "frontdesk_recognition_batches_total{size=3}": 1 * at_s,
         },
     )

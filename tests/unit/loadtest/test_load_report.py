@@ -47,6 +47,19 @@ def test_summary_has_the_servers_cost_per_call_and_where_the_time_went():
     assert summary.most_calls == 10
     assert summary.call_minutes == pytest.approx(30 * 19.95 / 60)
     assert summary.server.cpu_s_per_call_minute == pytest.approx(49 / (30 * 19.95 / 60))
+    minutes = 30 * 19.95 / 60
+    # 49 s in 98 s, of which the fake says 0.2 and 0.1 a second: the rest is not this process.
+    assert summary.server.cpu_parts == pytest.approx(
+        {
+            "media": 19.6 / minutes,
+            "recognition": 9.8 / minutes,
+            "its children": 19.6 / minutes,
+        }
+    )
+    assert summary.server.ticks == 4_900
+    assert summary.server.late_ticks == {"5 ms": 49}
+    assert summary.server.waiting_most == 3
+    assert summary.server.together == pytest.approx(1.5)
     assert summary.server.parts_ms == pytest.approx({"decode": 20.0})
     assert summary.server.rss_mb_per_hour == pytest.approx(360)
     assert summary.generator.bottleneck is None
@@ -136,7 +149,7 @@ def test_page_stands_alone_and_is_well_formed():
     assert "https://" not in text
     assert "<script" not in text
     drawings = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
-    assert len(drawings) == 7
+    assert len(drawings) == 8
     for drawing in drawings:
         ElementTree.fromstring(drawing)
 

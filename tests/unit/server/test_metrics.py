@@ -76,3 +76,19 @@ def test_the_line_before_the_recogniser_is_shown():
     assert sample(metrics, "frontdesk_recognition_waiting") == 3
     searches = "frontdesk_recognition_batches_total"
     assert metrics.registry.get_sample_value(searches, {"size": "8"}) == 2
+
+
+def test_late_ticks_are_shown_by_what_callers_hear_of_them():
+    metrics, clock = Metrics(), MediaClock()
+    metrics.watch_clock(clock)
+    for late_ms in (0.2, 5.0, 12.0, 25.0, 150.0):
+        clock.lateness.record(late_ms, missed=2 if late_ms > 100 else 0)
+    ticks = metrics.registry.get_sample_value("frontdesk_media_ticks_total")
+    late = {
+        over: metrics.registry.get_sample_value(
+            "frontdesk_media_ticks_late_total", {"over_ms": over}
+        )
+        for over in ("5", "20", "60")
+    }
+    assert (ticks, late) == (5, {"5": 3, "20": 2, "60": 1})
+    assert sample(metrics, "frontdesk_media_ticks_left_out_total") == 2
