@@ -46,7 +46,7 @@ BUILT_IN: Final = ("reason", "intent", "known", "hand_off")
 how the last hand-off ended (`hand_off.reason`, `.recovery`, `.step`)."""
 
 _FLOW_KEYS: Final = (
-    *("name", "facts", "thresholds", "prompts", "agent_task", "reprompts", "intents"),
+    *("name", "language", "facts", "thresholds", "prompts", "agent_task", "reprompts", "intents"),
     *("slots", "phrases", "actions", "tasks", "returns", "verified_by"),
 )
 _FLOW_REQUIRED: Final = (
@@ -107,6 +107,7 @@ def _flow(at: Located, version: str) -> Flow:
     _check_names(scope)
     return Flow(
         name=top.text("name"),
+        language=top.text("language", "en"),
         version=version,
         prompts=_prompts(top["prompts"]),
         open_reprompts=_shared_reprompts(top["reprompts"], "open", ()),

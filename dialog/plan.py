@@ -131,6 +131,7 @@ class Verification:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
     name: str
+    language: str  # of its texts: a BCP 47 tag
     version: str  # of its text: a snapshot of another version is not adopted
     prompts: Prompts
     open_reprompts: Reprompts

@@ -28,6 +28,7 @@ class Standing:
     says: what each action does, by name, with its arguments in {braces}; look-ups have none.
     returns: steps at which the call may be given back, by name, in words.
     verifiable: whether the flow knows a way to prove who calls.
+    language: what the call is spoken in, as a BCP 47 tag.
     """
 
     task: str | None
@@ -38,6 +39,7 @@ class Standing:
     says: Mapping[str, str]
     returns: Mapping[str, str]
     verifiable: bool
+    language: str = "en"
 
 
 def standing(flow: Flow, state: State) -> Standing:
@@ -57,6 +59,7 @@ def standing(flow: Flow, state: State) -> Standing:
         facts=state.facts,
         says=flow.says,
         verifiable=bool(flow.verified_by),
+        language=flow.language,
         returns={name: each.says for name, each in flow.returns.items()},
     )
 

@@ -96,6 +96,7 @@ async def open_people(parts: AsyncExitStack, config: Config, needs: PeopleNeeds)
                 returns=needs.returns,
                 summarise=await _summariser(parts, config),
                 approving=approving,
+                names=lambda: _names(needs.access),
                 clock=time.monotonic,
             )
         )
@@ -182,6 +183,10 @@ async def _summariser(parts: AsyncExitStack, config: Config) -> Summariser:
             deadline_s=model.deadline_s,
         ),
     )
+
+
+async def _names(access: Access) -> Mapping[str, str]:
+    return {user.key: user.name for user in await access.accounts.administration.users()}
 
 
 class _Audited:

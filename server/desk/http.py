@@ -217,7 +217,7 @@ def profile_of(user: User) -> AgentProfile:
     return AgentProfile(
         id=user.key,
         name=user.name,
-        skills=tuple(user.skills),
+        skills=user.skills,
         languages=user.languages,
         extension=user.extension,
         may_approve=user.may(Right.APPROVE),

@@ -8,7 +8,7 @@ is away once that call is wrapped up, and nothing has to be remembered elsewhere
     not reachable → offline;  in wrap-up → that;  otherwise what they chose → ready, away
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
@@ -48,7 +48,7 @@ class AgentProfile:
 
     id: str
     name: str
-    skills: tuple[str, ...] = ()
+    skills: Mapping[str, int] = field(default_factory=dict[str, int])  # how well: more is better
     languages: tuple[str, ...] = ()
     extension: str | None = None  # of their SIP phone; None: they have none
     may_approve: bool = False  # let an action go on that waits for a person

@@ -178,7 +178,7 @@ class SupervisorSession:
                 away_reason=agent.away_reason,
                 for_s=float(int(now_s - agent.since_s)),
                 reach=agent.reach.value,
-                skills=agent.profile.skills,
+                skills=tuple(agent.profile.skills),
             )
             for agent in self._world.directory.agents()
         ]

@@ -18,6 +18,7 @@ from server.desk.ports import OpenRtc, RtcLeg
 from server.desk.presence import UnknownAgentError
 from server.desk.protocol import Choice, TransferTarget
 from server.feed import Feed
+from server.handoff.acquaintance import Acquaintance
 from server.handoff.announcements import Announcements
 from server.handoff.approving import Approving
 from server.handoff.attempts import Attempts, HandOffStore
@@ -26,7 +27,7 @@ from server.handoff.callbacks import Callbacks, Promise, Result
 from server.handoff.calling_back import CallingBack, CallingWorld, CallStore
 from server.handoff.context import HandOffContext
 from server.handoff.coordinator import HandOffs
-from server.handoff.desk_records import DeskRecordsPort
+from server.handoff.desk_records import DeskRecordsPort, Names
 from server.handoff.ears import LineEar
 from server.handoff.gather import gather
 from server.handoff.handoff_token import user_to_user_of
@@ -37,7 +38,7 @@ from server.handoff.run_world import RunWorld
 from server.handoff.settings import HandOffConfig
 from server.handoff.stage import StageWorld
 from server.handoff.summary import Summariser
-from server.handoff.waiting_room import WaitingRoom
+from server.handoff.waiting_room import QUEUE_PREFIX, WaitingRoom
 from server.live_calls import LiveCalls
 from server.recording import TrackRecorder
 from server.records.desk import DeskRecords
@@ -45,7 +46,6 @@ from server.records.desk_facts import OverheardLine
 from telephony.hold_music import hold_music, load_music
 from telephony.leg import CallerInfo, LegGoneError, OutgoingLeg
 from telephony.queue import CallQueue
-from telephony.queue_events import MAIN_QUEUE
 from telephony.sip.errors import SipError
 from telephony.sip.user_to_user import FIELD
 from telephony.sip_call_leg import SipCallLeg
@@ -98,6 +98,7 @@ class Needs:
     returns: Mapping[str, str]
     summarise: Summariser
     approving: Approving
+    names: Names
     clock: Callable[[], float]
 
 
@@ -125,9 +126,15 @@ def assemble(needs: Needs) -> People:
     Raises:
         MusicFileError: the configured music cannot be played.
     """
-    queue = CallQueue({MAIN_QUEUE: needs.config.queue_options()})
+    queue = needs.config.queue()
     desk = _desk(needs)
-    waiting_room = WaitingRoom(queue, desk.directory, needs.records, has_phone=needs.has_phone)
+    waiting_room = WaitingRoom(
+        queue,
+        desk.directory,
+        needs.records,
+        has_phone=needs.has_phone,
+        routing=needs.config.routing(),
+    )
 
     async def call_back(promise: Promise, context: HandOffContext, agent: str) -> Result:
         return await calling_back(promise, context, agent)
@@ -169,7 +176,11 @@ def _desk(needs: Needs) -> Desk:
     return Desk(
         DeskPorts(
             actions=DeskRecordsPort(
-                needs.records, needs.live, needs.approving.decide, _targets(needs.config)
+                needs.records,
+                needs.live,
+                needs.approving.decide,
+                needs.names,
+                _targets(needs.config),
             ),
             dial=lambda extension, handoff_id: needs.dial(extension, _about(handoff_id)),
         ),
@@ -192,6 +203,7 @@ def _world(needs: Needs, desk: Desk, waiting_room: WaitingRoom, callbacks: Callb
         refer=refer,
         attempts=lambda handoff_id: Attempts(handoff_id, needs.store),
         context=_context,
+        known_agent=Acquaintance(needs.records, for_s=config.sticky_s).agent_of,
         summarise=needs.summarise.summarise,
         brief=brief_of,
         name_of=lambda target: _name_of(desk, target),
@@ -203,10 +215,17 @@ def _world(needs: Needs, desk: Desk, waiting_room: WaitingRoom, callbacks: Callb
 
 
 def _targets(config: HandOffConfig) -> tuple[TransferTarget, ...]:
-    return tuple(
+    queues = [
+        TransferTarget(
+            target=f"{QUEUE_PREFIX}{each.skill}", label=each.label or each.skill, kind="queue"
+        )
+        for each in config.queues
+    ]
+    numbers = [
         TransferTarget(target=each.target, label=each.label, kind="number")
         for each in config.numbers
-    )
+    ]
+    return (*queues, *numbers)
 
 
 def _tracks(needs: Needs, call: CallInHand) -> TrackRecorder | None:

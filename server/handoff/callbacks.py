@@ -20,7 +20,7 @@ from server.handoff.in_hand import CallInHand
 from server.handoff.waiting_room import WaitingRoom
 from server.records.desk_facts import CallbackPromise, CallbackRecord, DeskDetail
 from server.records.errors import RecordsUnavailableError
-from telephony.queue_events import MAIN_QUEUE, GiveUpReason, Place
+from telephony.queue_events import GiveUpReason, Place
 from telephony.sip.errors import MalformedValueError
 from telephony.sip.uri import parse_uri
 from telephony.transfer_events import Recovery
@@ -156,7 +156,12 @@ class Callbacks:
             log.warning("promised callbacks were not read", extra={"cause": str(error)})
             return
         for each in kept:
-            place = Place(queue=MAIN_QUEUE, joined_at_s=each.queued_at.timestamp(), priority=0)
+            routing = self._queue.routing
+            place = Place(
+                queue=routing.queue_of(each.skill),
+                joined_at_s=each.queued_at.timestamp(),
+                priority=routing.priority_of(each.skill, None),
+            )
             self._promises.setdefault(
                 each.id,
                 Promise(

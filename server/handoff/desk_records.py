@@ -1,14 +1,15 @@
 """What agents write down and look up, on the server's records: server.desk.ports.DeskActions."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from server.desk.errors import RefusedError
 from server.desk.http_messages import EarlierCall
 from server.desk.protocol import TransferTarget
 from server.handoff.approving import Decide
+from server.handoff.callbacks import dialable
 from server.live_calls import LiveCalls
 from server.records.desk import DeskRecords
 from server.records.desk_facts import Disposition, Note
@@ -18,11 +19,16 @@ from server.records.errors import RecordsUnavailableError
 _EARLIER: Final = 10  # calls of the same caller: more than an agent can read while it rings
 
 
+Names: TypeAlias = Callable[[], Awaitable[Mapping[str, str]]]
+"""May raise RecordsUnavailableError."""
+
+
 class DeskRecordsPort:
     """Implements DeskActions.
 
     Args:
         decide: lets a pending action go on, or refuses it.
+        names: what people are called, by the key of their account.
         targets: queues and numbers that every agent may give a call to.
     """
 
@@ -31,10 +37,11 @@ class DeskRecordsPort:
         records: DeskRecords,
         live: LiveCalls,
         decide: Decide,
+        names: Names,
         targets: Sequence[TransferTarget] = (),
     ) -> None:
         self._records, self._live, self._targets = records, live, tuple(targets)
-        self._decide = decide
+        self._decide, self._names = decide, names
 
     async def save_note(self, call_id: UUID, agent_id: str, text: str) -> None:
         """See DeskActions."""
@@ -59,20 +66,22 @@ class DeskRecordsPort:
         live = self._live.get(call_id)
         if live is None:
             raise RefusedError("this call is over", code="gone")
+        caller = live.in_hand.info.caller
+        if dialable(caller) is None:
+            return []  # to the records, all whose number is withheld are one caller
         try:
-            kept = await self._records.history(
-                live.in_hand.info.caller, without=call_id, limit=_EARLIER
-            )
+            kept = await self._records.history(caller, without=call_id, limit=_EARLIER)
+            names = await self._names()
         except RecordsUnavailableError as error:
             raise RefusedError("the records do not answer; try again", code="records") from error
-        return [_told(each) for each in kept]
+        return [_told(each, names) for each in kept]
 
     def targets(self, agent_id: str) -> Sequence[TransferTarget]:
         """See DeskActions."""
         return self._targets
 
 
-def _told(kept: KeptCall) -> EarlierCall:
+def _told(kept: KeptCall, names: Mapping[str, str]) -> EarlierCall:
     ended = kept.ended_at
     return EarlierCall(
         call_id=kept.call_id,
@@ -81,5 +90,6 @@ def _told(kept: KeptCall) -> EarlierCall:
         reason=", ".join(kept.actions) or (kept.end_reason or "").replace("_", " "),
         summary=tuple(kept.summary),
         disposition=kept.dispositions[-1]["code"] if kept.dispositions else None,
-        agent=None,
+        agent=kept.agent and names.get(kept.agent, kept.agent),
+        note=kept.note,
     )

@@ -38,14 +38,12 @@ def gather(
     *,
     handoff_id: UUID | None = None,
     requested_at: datetime | None = None,
-    language: str = "en",
 ) -> HandOffContext:
     """Everything known of a call at this moment.
 
     Args:
         handoff_id: the opaque id by which others know this hand-off; a new one by default.
         requested_at: with a time zone; now by default.
-        language: what the call is spoken in, as a BCP 47 tag.
     """
     standing = call.standing()
     actions = tuple(facts_of(call.story.deeds, standing.says))
@@ -59,7 +57,7 @@ def gather(
         reason=handoff.reason,
         reason_text=_REASONS.get(handoff.reason) or _as_text(handoff.reason),
         skill=handoff.skill,
-        language=language,
+        language=standing.language,
         task=handoff.task or standing.task,
         verified=standing.verified,
         slots=tuple(_slots(call.story, standing)),

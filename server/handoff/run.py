@@ -34,6 +34,7 @@ from server.handoff.ports import (
 from server.handoff.run_world import RunWorld
 from server.handoff.stage import AGENT, CALLER, GUEST, Stage
 from server.handoff.target_side import TargetSide
+from server.handoff.waiting_room import QUEUE_PREFIX
 from telephony.transfer import Transfer, TransferState
 from telephony.transfer_events import (
     AgentTransferredOn,
@@ -91,6 +92,7 @@ class TransferRun:
         self._target = TargetSide(self, self.stage, self._attempts, world)
         self._guest = GuestSide(self, self.stage, self._attempts, world)
         self._summary: tuple[str, ...] = ()
+        self._known_agent: str | None = None
         self._callback = CallbackChoice(self, self.stage, world)
         self._on_joined = on_joined
         self._events = InTurn[TransferEvent](self._deal_with)
@@ -108,6 +110,7 @@ class TransferRun:
         self._attempts.requested(self.context())
         self._spawn(self._summarise())
         try:
+            self._known_agent = await self._world.known_agent(self.call)
             self.tell(TransferRequested(target=self.handoff.target))
             outcome = await self._outcome
         finally:
@@ -255,7 +258,7 @@ class TransferRun:
             first=first,
             without=without,
             language=self.context().language,
-            known_agent=self.call.story.colleague,
+            known_agent=self._known_agent,
         )
 
     def _join(self) -> None:
@@ -334,8 +337,18 @@ class TransferRun:
                 self._guest.invite(event)
             case AgentTransferredOn(target=target) if target == self._guest.joined_name:
                 self._guest.host_left()
+            case AgentTransferredOn(target=str(target)) if target.startswith(QUEUE_PREFIX):
+                self._requeue(event, target.removeprefix(QUEUE_PREFIX))
             case _:
                 self.tell(event)
+
+    def _requeue(self, asked: AgentTransferredOn, skill: str) -> None:
+        """To whoever the queue of another team picks."""
+        if skill not in self._world.queue.routing.queues:
+            self.refuse(asked, f"there is no queue {skill}")
+            return
+        self.handoff = replace(self.handoff, skill=skill, target=None)
+        self.tell(AgentTransferredOn())
 
     async def _refer(self, command: SendRefer) -> None:
         line = self._target.line

@@ -52,6 +52,7 @@ class RunWorld:
     refer: Refers
     attempts: Callable[[UUID], Attempts]
     context: Callable[[CallInHand, HandOff, UUID, datetime], HandOffContext]
+    known_agent: Callable[[CallInHand], Awaitable[str | None]]  # whom a caller had before; soon
     summarise: Callable[[HandOffContext], Awaitable[tuple[str, ...]]]  # may take seconds
     brief: Callable[[HandOffContext], str]
     name_of: Callable[[str], str]  # how people know a target

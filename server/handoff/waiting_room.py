@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Protocol, assert_never
 from uuid import UUID
@@ -12,6 +13,7 @@ from server.desk.presence import AgentDirectory, Presence
 from telephony.queue import CallQueue
 from telephony.queue_agents import NOT_ANSWERING
 from telephony.queue_events import (
+    MAIN_QUEUE,
     AgentAway,
     AgentEngaged,
     AgentReady,
@@ -43,6 +45,28 @@ log = logging.getLogger(__name__)
 _UNTIL_SAID_S: Final = 86_400.0  # wrap-up ends when the desk says so; a day is never reached
 
 
+QUEUE_PREFIX: Final = "queue:"
+"""Before the skill of a queue, where a target is named: the call is for whoever it picks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """Which callers wait where, and who goes first.
+
+    queues: skills that have a queue of their own, with its priority; all others share the main one.
+    reasons: the priority of a reason for a hand-off, added to its queue's.
+    """
+
+    queues: Mapping[str, int] = field(default_factory=dict[str, int])
+    reasons: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    def queue_of(self, skill: str | None) -> str:
+        return skill if skill is not None and skill in self.queues else MAIN_QUEUE
+
+    def priority_of(self, skill: str | None, reason: str | None) -> int:
+        return self.queues.get(skill or "", 0) + self.reasons.get(reason or "", 0)
+
+
 class Waiting(Protocol):
     """A caller's run, as the queue sees it."""
 
@@ -67,6 +91,7 @@ class WaitingRoom:
         directory: who is at their desk; its `on_presence` becomes ours.
         presence_log: where every agent's day is written down.
         has_phone: whether the phone of an extension is registered now.
+        routing: which callers wait where.
         wall: Unix time.
     """
 
@@ -77,9 +102,10 @@ class WaitingRoom:
         presence_log: PresenceLog,
         *,
         has_phone: Callable[[str], bool] = lambda extension: False,
+        routing: Routing | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._has_phone = has_phone
+        self._has_phone, self.routing = has_phone, routing or Routing()
         self.queue, self._directory, self._wall = queue, directory, wall
         self._presence_log = presence_log
         self._runs: dict[str, Waiting] = {}
@@ -116,7 +142,9 @@ class WaitingRoom:
         self._tell(
             CallerJoined(
                 caller=caller,
+                queue=self.routing.queue_of(handoff.skill),
                 skill=handoff.skill,
+                priority=self.routing.priority_of(handoff.skill, handoff.reason),
                 language=language,
                 sticky_agent=known_agent,
                 first=first,
@@ -263,7 +291,7 @@ class WaitingRoom:
         self._tell(
             AgentSignedIn(
                 agent=agent,
-                skills=dict.fromkeys(profile.skills, 1),
+                skills=profile.skills,
                 languages=frozenset(profile.languages),
                 wrap_up_s=_UNTIL_SAID_S,
             )

@@ -147,6 +147,11 @@ class DeskRecords:
             )
         return [EarlierCall(**dict(row)) for row in found]
 
+    async def agent_of_caller(self, caller: str, *, since: datetime) -> str | None:
+        """Who last took a call of this caller that began since then; None: nobody did."""
+        async with self._asking() as connection:
+            return await connection.fetchval(SQL["agent_of_caller"], caller, since)
+
     async def open_callbacks(self) -> Sequence[CallbackRecord]:
         """Callbacks this server promised and has not settled, who waits longest first."""
         async with self._asking() as connection:

@@ -134,6 +134,8 @@ class EarlierCall:
     summary: Sequence[str]  # of its last hand-off; empty when it had none
     actions: Sequence[str]  # as in TurnRecord.actions
     dispositions: Sequence[Mapping[str, str]]  # each with `code` and `text`
+    agent: str | None  # who had it last; None: nobody took it
+    note: str  # what all agents wrote down
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from voice.events import LegEnded, LegEvent
 from voice.frames import FRAME_SAMPLES, Pcm
 
 MessageT = TypeVar("MessageT", bound=BaseModel)
-DANA = AgentProfile(id="dana", name="Dana Reyes", skills=("orders",), extension="201")
+DANA = AgentProfile(id="dana", name="Dana Reyes", skills={"orders": 1}, extension="201")
 
 
 class FakePage:

@@ -26,7 +26,7 @@ from server.handoff.run_world import RunWorld
 from server.handoff.stage import StageWorld
 from server.handoff.story import CallStory
 from server.handoff.summary import TemplatedSummariser
-from server.handoff.waiting_room import WaitingRoom
+from server.handoff.waiting_room import Routing, WaitingRoom
 from server.live_calls import LiveCalls
 from telephony.queue import CallQueue
 from telephony.transfer import TransferOptions
@@ -60,6 +60,7 @@ class HandOffWorld:
 
     options: TransferOptions = field(default_factory=TransferOptions)
     queue: CallQueue = field(default_factory=CallQueue)
+    routing: Routing = field(default_factory=Routing)
     records: KeptHandOffs = field(default_factory=KeptHandOffs)
 
     def __post_init__(self) -> None:
@@ -72,10 +73,12 @@ class HandOffWorld:
             self.directory,
             self.records,
             has_phone=lambda extension: extension in self.phones,
+            routing=self.routing,
             wall=lambda: self.wall_s,
         )
         self.lines: list[FakeLine] = []
         self.ears: list[QuietEar] = []
+        self.had_before: str | None = None  # the agent of an earlier call
         self.referred: list[str] = []
         self.refer_answers: list[ReferProgressed] = []
         self.plane, self.caller = MediaPlane(NoDetectors()), CallerLeg(tone(TONES_HZ["caller"]))
@@ -122,6 +125,7 @@ class HandOffWorld:
             refer=self._refer,
             attempts=lambda handoff_id: Attempts(handoff_id, self.records),
             context=gathered,
+            known_agent=self._known_agent,
             summarise=TemplatedSummariser().summarise,
             brief=lambda context: "An address change.",
             name_of=str.title,
@@ -132,6 +136,9 @@ class HandOffWorld:
         )
 
     # --- the parts the world plays ---
+
+    async def _known_agent(self, call: CallInHand) -> str | None:
+        return call.story.colleague or self.had_before
 
     def open(self, offer: Offer) -> FakeLine:
         if offer.agent_id == "nobody":
@@ -152,8 +159,11 @@ class HandOffWorld:
 
     # --- what the test does ---
 
-    def signs_in(self, agent: str, *skills: str) -> None:
-        self.directory.sign_in(AgentProfile(id=agent, name=agent.title(), skills=skills))
+    def signs_in(self, agent: str, *skills: str, languages: tuple[str, ...] = ()) -> None:
+        """A skill is a name, or a name and how well: "orders=4"."""
+        levels = {name: int(level or 1) for name, _, level in (e.partition("=") for e in skills)}
+        profile = AgentProfile(id=agent, name=agent.title(), skills=levels, languages=languages)
+        self.directory.sign_in(profile)
         self.directory.desk_connected(agent, True)
         self.directory.choose_ready(agent)
 

@@ -204,7 +204,12 @@ async def test_a_caller_is_known_by_their_earlier_calls(records: Records) -> Non
     for start in (earlier, now):
         records.call_started(start)
     records.turn(earlier.id, turn_record(0))
-    records.desk.handoff_requested(request(earlier.id, summary=["They moved.", "It worked."]))
+    asked = request(earlier.id, summary=["They moved.", "It worked."])
+    records.desk.handoff_requested(asked)
+    records.desk.handoff_ended(asked.id, accepted("ann"), at=AT, outcome="agent_hangup")
+    records.desk.note_saved(
+        Note(call_id=earlier.id, agent="ann", text="They have a dog.", saved_at=AT)
+    )
     records.desk.disposition_saved(
         Disposition(call_id=earlier.id, agent="ann", code="solved", text="moved", saved_at=AT)
     )
@@ -214,6 +219,10 @@ async def test_a_caller_is_known_by_their_earlier_calls(records: Records) -> Non
     assert found.summary == ["They moved.", "It worked."]
     assert found.actions == ["get_order: succeeded"]
     assert found.dispositions == [{"code": "solved", "text": "moved"}]
+    assert (found.agent, found.note) == ("ann", "They have a dog.")
+    assert await records.desk.agent_of_caller(now.caller, since=earlier.started_at) == "ann"
+    assert await records.desk.agent_of_caller(now.caller, since=AT) is None
+    assert await records.desk.agent_of_caller("sip:stranger@example.com", since=AT) is None
     assert await records.desk.history("sip:stranger@example.com") == []
 
 

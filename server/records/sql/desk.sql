@@ -137,11 +137,26 @@ SELECT calls.id AS call_id, calls.started_at, calls.ended_at, calls.end_reason, 
         SELECT jsonb_agg(jsonb_build_object('code', dispositions.code, 'text', dispositions.text)
                          ORDER BY dispositions.saved_at, dispositions.agent)
         FROM dispositions
-        WHERE dispositions.call_id = calls.id), '[]') AS dispositions
+        WHERE dispositions.call_id = calls.id), '[]') AS dispositions,
+    (SELECT handoffs.agent FROM handoffs
+     WHERE handoffs.call_id = calls.id AND handoffs.accepted_at IS NOT NULL
+     ORDER BY handoffs.accepted_at DESC
+     LIMIT 1) AS agent,
+    coalesce((
+        SELECT string_agg(notes.text, E'\n' ORDER BY notes.saved_at, notes.agent)
+        FROM notes
+        WHERE notes.call_id = calls.id AND notes.text <> ''), '') AS note
 FROM calls
 WHERE calls.caller = $1 AND ($2::uuid IS NULL OR calls.id <> $2)
 ORDER BY calls.started_at DESC, calls.id DESC
 LIMIT $3
+
+-- name: agent_of_caller
+SELECT handoffs.agent
+FROM handoffs JOIN calls ON calls.id = handoffs.call_id
+WHERE calls.caller = $1 AND calls.started_at >= $2 AND handoffs.accepted_at IS NOT NULL
+ORDER BY handoffs.accepted_at DESC
+LIMIT 1
 
 -- name: agent_had_call
 SELECT EXISTS (
