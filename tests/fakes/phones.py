@@ -55,7 +55,14 @@ async def phone_call(
             sent += 1
 
     summary = await place_call(
-        CallOptions(target=target, items=items, save_stereo=recording, voice=VOICE, hold_s=hold_s),
+        CallOptions(
+            target=target,
+            items=items,
+            save_stereo=recording,
+            voice=VOICE,
+            hold_s=hold_s,
+            quiet_s=1.2,  # on a busy machine a prompt has holes, and none of them is its end
+        ),
         on_progress=progress,
     )
     return Heard(summary=summary, recording=recording)
