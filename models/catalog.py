@@ -12,7 +12,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cache
 from importlib.util import find_spec
@@ -28,6 +28,10 @@ _BUNDLED: Final = _HERE / "bundled"
 MANIFEST: Final = "frontdesk-model.json"
 """Beside a pulled model's files: {"repo", "revision", "files": {name: {"size", "sha256"}}}."""
 
+
+STATED: Final = "frontdesk.json"
+"""Beside the files of a model of the operator's own: {"context": a context rule as in the
+catalogue}, for those that were trained for short inputs."""
 
 MAX_CONTEXT_S: Final = 30.0
 """Whisper's positional embeddings end here."""
@@ -216,6 +220,30 @@ def listing(*, check: bool = False) -> tuple[Row, ...]:
         )
         for found in entries().values()
     )
+
+
+def stated_context(folder: Path) -> ContextRule | None:
+    """The context rule that a folder outside the catalogue states; None where it states none.
+
+    Raises:
+        DamagedModelError: it states something that is no rule.
+    """
+    path = folder / STATED
+    if not path.is_file():
+        return None
+    try:
+        return _context(json.loads(path.read_text())["context"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DamagedModelError(f"model file {path} states no context rule ({error})") from error
+
+
+def state_context(folder: Path, rule: ContextRule) -> None:
+    """Write a folder's context rule into it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    folder.joinpath(STATED).write_text(json.dumps({"context": asdict(rule)}, indent=1) + "\n")
 
 
 def sha256_of(path: Path) -> str:

@@ -92,7 +92,7 @@ class SttEngine:
     Args:
         model: a folder with a CTranslate2 Whisper model, or a name of the catalogue.
         context: how much audio the encoder sees; the catalogue's rule when None, and for a folder
-            outside it the rule of stock models.
+            outside it what it states itself, else the rule of stock models.
         threads: utterances decoded at a time.
         compute_type: of CTranslate2: int8, int8_float32, float32, on a GPU also float16 and
             int8_float16; auto: int8 on a CPU, float16 on a GPU, int8_float16 for large models.
@@ -125,7 +125,8 @@ class SttEngine:
             raise ValueError(f"beam is {beam}, not 1 or more")
         entry = catalog.entries().get(str(model))
         self.name = str(model)
-        self._rule = context or (entry and entry.context) or STOCK_CONTEXT
+        stated = entry.context if entry else catalog.stated_context(Path(model))
+        self._rule = context or stated or STOCK_CONTEXT
         self._prompts = entry is None or entry.prompts
         self._confidence = (entry and entry.confidence) or Confidence()
         self._retry = retry

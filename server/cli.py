@@ -15,7 +15,7 @@ from server.accounts_cli import audit_app, users_app
 from server.bench import bench_app
 from server.errors import one_line
 from server.loadtest_cli import loadtest_app
-from server.training_cli import eval_app, train_app
+from server.training_cli import adapt, eval_app, train_app
 from server.transcribing import transcribe
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,6 +37,7 @@ app.add_typer(users_app, name="users")
 app.add_typer(audit_app, name="audit")
 models_app.add_typer(train_app, name="train")
 models_app.add_typer(eval_app, name="eval")
+models_app.command("adapt")(adapt)
 models_app.command("transcribe")(transcribe)
 
 ConfigOption = Annotated[

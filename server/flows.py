@@ -1,6 +1,6 @@
 """Finding a flow by name or path, and what there is to render of it before the first call."""
 
-from importlib.resources import as_file, files
+from importlib.resources import files
 from pathlib import Path
 
 from dialog.flow import Flow, load_flow
@@ -15,17 +15,26 @@ def find_flow(name: str) -> Flow:
         FlowError: the flow is not valid; file and line are named.
         StartError: there is no such flow.
     """
+    return load_flow(flow_file(name))
+
+
+def flow_file(name: str) -> Path:
+    """The file of a shipped flow or of the operator's own; it is not read.
+
+    Raises:
+        StartError: there is no such flow.
+    """
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
             raise StartError(f"there is no flow file {path}: check [dialog] flow")
-        return load_flow(path)
-    shipped = files("dialog") / "flows" / f"{name}.yaml"
+        return path
+    folder = Path(str(files("dialog") / "flows"))
+    shipped = folder / f"{name}.yaml"
     if not shipped.is_file():
-        known = sorted(p.name[:-5] for p in (files("dialog") / "flows").iterdir())
+        known = sorted(p.name[:-5] for p in folder.iterdir())
         raise StartError(f"there is no shipped flow {name!r}; there are: {', '.join(known)}")
-    with as_file(shipped) as file:
-        return load_flow(file)
+    return shipped
 
 
 def static_texts(flow: Flow) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`./frontdesk models train` and `./frontdesk models eval`."""
+"""`./frontdesk models train`, `adapt` and `eval`."""
 
 import importlib.util
 from pathlib import Path
@@ -21,14 +21,55 @@ def train_stt(
     from models.train import config as recipes
 
     recipe = recipes.load(config, work=work)
-    if importlib.util.find_spec("torch") is None:
-        raise recipes.RecipeError(
-            "training needs PyTorch: pip install -e '.[train]', then run this again"
-        )
+    _need_torch()
     from models.train.recipe import run
 
     folder = run(recipe, typer.echo)
     typer.echo(f"The model is in {folder}. Measure it: ./frontdesk models eval stt {folder}")
+
+
+def adapt(
+    name: Annotated[str, typer.Argument(help="A speech-to-text model, or a folder with one.")],
+    out: Annotated[Path, typer.Option(help="Folder for the adapted model.")],
+    flow: Annotated[
+        list[str] | None, typer.Option(help="Whose phrases to learn: shipped flows or YAML files.")
+    ] = None,
+    minutes: Annotated[float, typer.Option(help="Of training.")] = 20.0,
+    utterances: Annotated[int, typer.Option(help="Synthesised to learn from.", min=1)] = 2_000,
+    lora: Annotated[
+        int, typer.Option(help="Rank of low-rank changes; 0 trains all weights.", min=0)
+    ] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    language: Annotated[str, typer.Option(help="For multilingual models.")] = "en",
+) -> None:
+    """Fit a Whisper model to utterances at their own length, and to a flow's phrases."""
+    from server.flows import flow_file
+
+    flows = tuple(flow_file(one) for one in flow or ["orders"])
+    if minutes <= 0:
+        raise typer.BadParameter(f"--minutes is {minutes}, not above 0")
+    _need_torch()
+    from models.train.adapt import Adaptation, run
+
+    asked = Adaptation(
+        name=name,
+        out=out,
+        flows=flows,
+        minutes=minutes,
+        utterances=utterances,
+        rank=lora,
+        device=device,
+        language=language,
+    )
+    folder = run(asked, typer.echo)
+    typer.echo(f"The model is in {folder}; name that folder as the model in the configuration.")
+
+
+def _need_torch() -> None:
+    from models.train.config import RecipeError
+
+    if importlib.util.find_spec("torch") is None:
+        raise RecipeError("training needs PyTorch: pip install -e '.[train]', then run this again")
 
 
 @eval_app.command("stt")

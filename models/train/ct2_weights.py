@@ -63,15 +63,17 @@ def read(path: Path) -> Weights:
             )
             found[name] = values.reshape(dims).astype(np.float32)
         at += size
-    return _scaled(found)
+    # What is the same as another variable is stored as its name only.
+    aliases = [(text(), text()) for _ in range(take("I"))]
+    return _scaled(found | {name: found[same] for name, same in aliases if same in found})
 
 
 def _scaled(found: Weights) -> Weights:
     for name in [name for name in found if name.endswith("_scale")]:
-        scale = found.pop(name)
+        scale = found[name]
         weight = name.removesuffix("_scale")
         found[weight] = found[weight] / scale.reshape(-1, *[1] * (found[weight].ndim - 1))
-    return found
+    return {name: value for name, value in found.items() if not name.endswith("_scale")}
 
 
 def state(weights: Weights) -> dict[str, Tensor]:

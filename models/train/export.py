@@ -9,7 +9,7 @@ other way round, and the same quantisation as its converters.
 import itertools
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,32 +64,62 @@ def export(
         ValueError: an unknown quantisation, or the vocabulary is not the model's.
         OSError: the folder cannot be written.
     """
-    from ctranslate2.specs import whisper_spec
-
-    if quantisation not in QUANTISATIONS:
-        raise ValueError(f"quantisation is {quantisation!r}, not one of {QUANTISATIONS}")
     vocabulary = Vocabulary(tokenizer)
     if vocabulary.size != shape.vocabulary:
         raise ValueError(
             f"{tokenizer} has {vocabulary.size} entries and the model {shape.vocabulary}"
         )
+    write(state, shape, vocabulary.tokens(), folder, quantisation=quantisation)
+    shutil.copyfile(tokenizer, folder / "tokenizer.json")
+    folder.joinpath("preprocessor_config.json").write_text(json.dumps(_PREPROCESSOR))
+
+
+def write(
+    state: Mapping[str, Tensor],
+    shape: Shape,
+    entries: Sequence[str],
+    folder: Path,
+    *,
+    quantisation: str,
+    config: Mapping[str, Any] | None = None,
+) -> None:
+    """Write model.bin, config.json and vocabulary.json.
+
+    Args:
+        entries: of the vocabulary, in their order.
+        config: what config.json says of tokens and alignment heads; that of a model of our own
+            when None.
+
+    Raises:
+        ValueError: an unknown quantisation. OSError: the folder cannot be written.
+    """
+    from ctranslate2.specs import whisper_spec
+
+    if quantisation not in QUANTISATIONS:
+        raise ValueError(f"quantisation is {quantisation!r}, not one of {QUANTISATIONS}")
     spec: Any = whisper_spec.WhisperSpec(
         shape.encoder_layers, shape.heads, shape.decoder_layers, shape.heads
     )
     # Copies, since CTranslate2 quantises in place.
     _fill(spec, {name: value.float().numpy().copy() for name, value in state.items()}, shape)
-    spec.register_vocabulary(vocabulary.tokens())
-    spec.config.suppress_ids = []
-    spec.config.suppress_ids_begin = []
-    spec.config.lang_ids = []
-    upper = range(shape.decoder_layers // 2, shape.decoder_layers)
-    spec.config.alignment_heads = list(itertools.product(upper, range(shape.heads)))
+    spec.register_vocabulary(list(entries))
+    for name, value in (config or _own_config(shape)).items():
+        setattr(spec.config, name, value)
     spec.validate()
     spec.optimize(quantization=None if quantisation == "float32" else quantisation)
     folder.mkdir(parents=True, exist_ok=True)
     spec.save(str(folder))
-    shutil.copyfile(tokenizer, folder / "tokenizer.json")
-    folder.joinpath("preprocessor_config.json").write_text(json.dumps(_PREPROCESSOR))
+
+
+def _own_config(shape: Shape) -> dict[str, Any]:
+    upper = range(shape.decoder_layers // 2, shape.decoder_layers)
+    heads = list(itertools.product(upper, range(shape.heads)))
+    return {
+        "suppress_ids": [],
+        "suppress_ids_begin": [],
+        "lang_ids": [],
+        "alignment_heads": heads,
+    }
 
 
 _Arrays = Mapping[str, "np.ndarray[Any, Any]"]
@@ -99,7 +129,9 @@ def _fill(spec: Any, state: _Arrays, shape: Shape) -> None:
     for name in ("conv1", "conv2"):
         conv = getattr(spec.encoder, name)
         conv.weight, conv.bias = state[f"{name}.weight"], state[f"{name}.bias"]
-    places = sinusoids(ENCODER_POSITIONS, shape.width).numpy()
+    places = state.get("places")
+    if places is None:
+        places = sinusoids(ENCODER_POSITIONS, shape.width).numpy()
     spec.encoder.position_encodings.encodings = places
     spec.decoder.position_encodings.encodings = state["positions"]
     spec.decoder.embeddings.weight = state["embedding.weight"]

@@ -90,6 +90,20 @@ def test_folders_are_models_too(tmp_path: Path):
     assert catalog.verify(str(tmp_path)) == tmp_path
 
 
+def test_a_folder_states_how_much_its_encoder_hears(tmp_path: Path):
+    assert catalog.stated_context(tmp_path) is None
+    rule = ContextRule(rule=Rule.EXACT, margin_s=0.5, longest_s=9.0)
+    catalog.state_context(tmp_path, rule)
+    assert catalog.stated_context(tmp_path) == rule
+
+
+@pytest.mark.parametrize("stated", ["", "{}", "[]", '{"context": {}}', '{"context": {"rule": 3}}'])
+def test_a_folder_that_states_nonsense_is_damaged(tmp_path: Path, stated: str):
+    (tmp_path / catalog.STATED).write_text(stated)
+    with pytest.raises(DamagedModelError, match="states no context rule"):
+        catalog.stated_context(tmp_path)
+
+
 def test_unknown_names_get_a_suggestion():
     with pytest.raises(UnknownModelError, match="did you mean whisper-small"):
         catalog.locate("whisper-smal")
