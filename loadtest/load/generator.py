@@ -38,6 +38,7 @@ _STOP_S: Final = 8.0  # for BYEs and last words; then calls are cut
 _KEPT_S: Final = 120.0  # of audio when no recording is wanted: more than any prompt
 _REAL_TIME: Final = 2  # of 99: before a server that is real-time itself, or the callers are late
 _NICENESS: Final = -5  # where real time is not permitted
+_SWITCH_S: Final = 0.0005  # how long the clock waits for a thread that only passes speech on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +81,12 @@ def main() -> int:
 def _take_precedence() -> None:
     """Go first on this machine, if it lets us: a caller who is late measures itself.
 
-    They need little, and the process that recognises prompts goes on as everybody else.
+    With all threads: the few that are not the clock's hold the interpreter's lock at times, and may
+    not lose their core while they do. The process that recognises prompts gives this up again.
     """
+    sys.setswitchinterval(_SWITCH_S)
     with contextlib.suppress(OSError, AttributeError):
-        policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
-        os.sched_setscheduler(0, policy, os.sched_param(_REAL_TIME))
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(_REAL_TIME))
         return
     with contextlib.suppress(OSError):
         os.nice(_NICENESS)
