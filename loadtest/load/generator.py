@@ -13,6 +13,7 @@ import gc
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -67,7 +68,6 @@ class GeneratorSettings:
 def main() -> int:
     """Run until told to stop, or until the parent is gone."""
     gc.freeze()  # what is loaded stays: collections then look at calls only
-    _take_precedence()
     try:
         asyncio.run(_serve())
     except (LoadtestError, OSError, ValueError, KeyError) as error:
@@ -81,12 +81,15 @@ def main() -> int:
 def _take_precedence() -> None:
     """Go first on this machine, if it lets us: a caller who is late measures itself.
 
-    With all threads: the few that are not the clock's hold the interpreter's lock at times, and may
-    not lose their core while they do. The process that recognises prompts gives this up again.
+    With all threads there are: the few that are not the clock's hold the interpreter's lock at
+    times, and may not lose their core while they do. The process that recognises prompts is none of
+    them, nor is the work before the first call, which would keep others from theirs.
     """
     sys.setswitchinterval(_SWITCH_S)
     with contextlib.suppress(OSError, AttributeError):
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(_REAL_TIME))
+        policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+        for thread in threading.enumerate():
+            os.sched_setscheduler(thread.native_id or 0, policy, os.sched_param(_REAL_TIME))
         return
     with contextlib.suppress(OSError):
         os.nice(_NICENESS)
@@ -115,6 +118,7 @@ async def _serve() -> None:
     voice = VoiceSettings(**settings.agent_voice)
     async with remembering_reader(phrases, voice) as reader:
         generator = Generator(settings, scenarios, sounds, reader)
+        _take_precedence()
         _tell({"ready": settings.process})
         await generator.run(lines)
 

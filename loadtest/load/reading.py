@@ -7,7 +7,6 @@ on its way, goes to a process of its own: the callers' clock must not share its 
 """
 
 import asyncio
-import contextlib
 import os
 import time
 from collections.abc import AsyncGenerator, Iterable
@@ -126,8 +125,6 @@ _book: PhraseBook | None = None  # in the reading process only
 def _begin(book: PhraseBook) -> None:
     global _book
     _book = book
-    with contextlib.suppress(OSError, AttributeError):  # the callers may be real-time
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     os.nice(_NICENESS)
 
 
