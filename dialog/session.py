@@ -79,8 +79,8 @@ class Dialog:
     def preview(self, event: CallerSaid) -> tuple[Readiness, tuple[Effect, ...]]:
         """What `receive` would return, and how complete the caller's answer is; changes nothing."""
         done = self._step(event)
-        words = len(event.hypotheses[0].text.split()) if event.hypotheses else 0
-        return readiness(self._flow, self._state, words, done), done.effects
+        heard = event.hypotheses[0].text if event.hypotheses else ""
+        return readiness(self._flow, self._state, heard, done), done.effects
 
     def receive(self, event: Event) -> tuple[Effect, ...]:
         """Take one event and return what to do, in order."""

@@ -6,6 +6,7 @@ any list. An address has a house number, in front, and at least one word.
 
 import re
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Final
 
 from dialog.entities.digits import Found
@@ -83,6 +84,45 @@ _LONGEST_NUMBER: Final = 6  # digits of a house number
 _CORRECTION: Final = frozenset(
     {"no", "sorry", "actually", "mean", "not", "wait", "it's", "its", "is", "be", "rather"}
 )
+
+
+class Extent(StrEnum):
+    """How much of an address was said."""
+
+    NOTHING = "nothing"
+    NUMBER = "number"  # of the house
+    WORDS = "words"  # after the number, and none of them says what they are
+    STREET = "street"  # to its last word
+    TOWN = "town"  # or what else comes after the street
+
+
+def extent_of(text: str) -> Extent:
+    """How much of an address there is in what was said."""
+    words = _core(words_of(text))
+    at = _number_at(words)
+    if at is None:
+        return Extent.NOTHING
+    _, rest = _house_number(words[at:])
+    rest = _without_unit(rest)
+    if not any(word.text.isalpha() for word in rest):
+        return Extent.NUMBER
+    # Not the first word: "Court Street" is a street as "Mill Court" is.
+    ends = [at for at in range(1, len(rest)) if rest[at].text in _STREETS]
+    if not ends:
+        return Extent.WORDS
+    after = _without_unit(rest[ends[0] + 1 :])
+    beyond = [word for word in after if word.text not in _STREETS | _AFTER_STREET]
+    return Extent.TOWN if beyond else Extent.STREET
+
+
+def _without_unit(words: Sequence[Word]) -> Sequence[Word]:
+    """Without the "apartment five" that they begin with."""
+    if not words or words[0].text not in _UNITS:
+        return words
+    at = 1
+    while at < len(words) and (is_number_word(words[at].text) or len(words[at].text) == 1):
+        at += 1
+    return words[at:]
 
 
 def find_address(text: str, *, former: str | None = None) -> list[Found]:

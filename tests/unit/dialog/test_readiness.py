@@ -58,9 +58,18 @@ CONFIRM = (*ADDRESS, "forty two oak street springfield")
         (POSTCODE, "nine zero two one zero", Readiness.COMPLETE),
         (POSTCODE, "nine zero two", Readiness.INCOMPLETE),
         (ADDRESS, "forty two", Readiness.INCOMPLETE),
-        (ADDRESS, "forty two oak street", Readiness.OPEN),
+        (ADDRESS, "forty two oak street", Readiness.INCOMPLETE),
+        (ADDRESS, "forty two oak street north", Readiness.INCOMPLETE),
+        (ADDRESS, "forty two oak street apartment five", Readiness.INCOMPLETE),
+        (ADDRESS, "forty two oak street apartment five springfield", Readiness.COMPLETE),
+        (ADDRESS, "apartment five forty two oak street", Readiness.INCOMPLETE),
+        (ADDRESS, "nine court street", Readiness.INCOMPLETE),
+        (ADDRESS, "seventeen the maples", Readiness.OPEN),
         (ADDRESS, "forty two oak street springfield", Readiness.COMPLETE),
         (CONFIRM, "yes", Readiness.COMPLETE),
+        (CONFIRM, "yes and", Readiness.INCOMPLETE),
+        (CONFIRM, "no forty four", Readiness.OPEN),
+        ((), "i want to change my address and", Readiness.INCOMPLETE),
         (CONFIRM, "no", Readiness.OPEN),
         (CONFIRM, "um", Readiness.INCOMPLETE),
     ],
@@ -71,6 +80,18 @@ def test_readiness_of_an_answer(before: tuple[str, ...], text: str, expected: Re
     readiness, _ = dialog.preview(said(text))
     assert readiness is expected
     assert dialog.state is state, "a preview changed the dialog"
+
+
+def test_address_is_judged_by_what_was_most_likely_said() -> None:
+    dialog = asked(*ADDRESS)
+    heard = CallerSaid(
+        hypotheses=(
+            Hypothesis(text="forty two", log_prob=-0.1),
+            Hypothesis(text="forty two it", log_prob=-0.9),
+            Hypothesis(text="forty two oak street springfield", log_prob=-1.2),
+        )
+    )
+    assert dialog.preview(heard)[0] is Readiness.INCOMPLETE
 
 
 def test_message_may_always_go_on() -> None:
