@@ -63,8 +63,9 @@ _PROMPT_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _SLOT_KEYS: Final = (
     *("type", "length", "country", "keep", "depends_on", "cues", "forget_when_said"),
-    *("ask", "no_input", "no_match", "help", "barge_in"),
+    *("ask", "no_input", "no_match", "help", "barge_in", "patience"),
 )
+_PATIENCE_S: Final = 0.3, 5.0  # less cuts breaths off, more leaves the caller in dead air
 _TEXT_KEYS: Final = ("say", "short", "barge_in")
 _ACTION_KEYS: Final = ("filler", "says", "on")
 _POSTCODE_LENGTHS: Final = {"us": (5, 5), "ca": (6, 6), "uk": (5, 7)}
@@ -251,6 +252,7 @@ def _slot(key: Located, at: Located) -> Slot:
         min_length=low,
         max_length=high,
         country=country,
+        patience_s=section["patience"].number(*_PATIENCE_S) if "patience" in section else None,
         keep=section["keep"].flag() if "keep" in section else False,
         depends_on=section.texts("depends_on"),
         cues=section.texts("cues"),

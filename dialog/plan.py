@@ -53,6 +53,7 @@ class Slot:
     min_length: int | None = None  # of digits or characters
     max_length: int | None = None
     country: str = "us"  # of a postcode: us, uk or ca
+    patience_s: float | None = None  # quiet that may follow half a value; None: the ears' own
     keep: bool = False  # for the whole call, not just the task
     depends_on: tuple[str, ...] = ()  # slots whose change makes this one void
     cues: tuple[str, ...] = ()  # words that go before it in a longer sentence
@@ -61,7 +62,10 @@ class Slot:
     @property
     def expectation(self) -> Expectation:
         return Expectation(
-            kind=_EXPECTS[self.type], min_length=self.min_length, max_length=self.max_length
+            kind=_EXPECTS[self.type],
+            min_length=self.min_length,
+            max_length=self.max_length,
+            patience_s=self.patience_s,
         )
 
     @property

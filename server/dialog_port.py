@@ -104,5 +104,6 @@ def _expectation(expects: theirs.Expectation) -> ours.Expectation:
         kind=ours.Expects(expects.kind.value),
         min_length=expects.min_length,
         max_length=expects.max_length,
+        patience_s=expects.patience_s,
         barge_in=ours.BargeIn(expects.barge_in.value),
     )

@@ -1,16 +1,22 @@
 """What one call hears: the caller's latest 20 ms, and whether it is the caller who speaks in it.
 
-Three things sound like a caller and are none: our own voice coming back (voice/echo.py), somebody
-behind the caller while we speak (voice/loudness.py), and what is too brief (voice/activity.py).
+Four things sound like a caller and are none: our own voice coming back (voice/echo.py), somebody
+behind the caller while we speak (voice/loudness.py), what is too brief (voice/activity.py), and the
+quiet after the caller's last sound, in which the detector still hears them (voice/lull.py).
 """
 
-from voice.activity import ActivityGate
+import numpy as np
+
+from voice.activity import ActivityGate, ActivityThresholds
 from voice.echo import ECHO_SHARE, EchoGuard, suppressed
-from voice.frames import Pcm, silence
+from voice.frames import FRAME_SAMPLES, Pcm, silence
 from voice.loudness import CallerLevel
+from voice.lull import Lull
 from voice.ports import AudioLeg, VoiceActivity
 from voice.tones import ToneDetector
 from voice.turn_events import VoiceStarted, VoiceStopped
+
+_VOICED = ActivityThresholds().stop  # what the detector takes for a voice that has begun
 
 
 class Ears:
@@ -24,6 +30,7 @@ class Ears:
         self._echo = EchoGuard()
         self._explained = 0.0  # how much of the caller's last frame was our own voice coming back
         self._level = CallerLevel()
+        self._lull = Lull()
         self._tones = ToneDetector()
 
     def listen(self) -> str | None:
@@ -43,9 +50,25 @@ class Ears:
                 voice that has begun is the caller's to its end, however softly they trail off.
         """
         heard = suppressed(self._activity.probability, self._explained)
+        if self._fell_silent(heard):
+            heard = 0.0
         if heard and over_us and not self._gate.active and self._level.is_behind:
             heard = 0.0
         return self._gate.receive(heard)
+
+    @property
+    def quiet_s(self) -> float:
+        """How long ago the caller's last sound was, whenever the detector noticed."""
+        return self._lull.quiet_s
+
+    def _fell_silent(self, heard: float) -> bool:
+        """Whether what the detector still hears is over."""
+        if not heard:  # as in most of a call, and nothing more needs to be known of it
+            self._lull.pass_silence()
+            return False
+        samples = self.frame.astype(np.float32)
+        power = float(samples @ samples) / FRAME_SAMPLES
+        return self._lull.receive(power, voiced=heard >= _VOICED)
 
     def sent(self, ours: Pcm) -> None:
         """Take what we sent on this tick, shape (160,): it may come back."""

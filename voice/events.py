@@ -72,6 +72,7 @@ class Expectation:
     kind: Expects = Expects.FREE
     min_length: int | None = None  # of digits or characters
     max_length: int | None = None
+    patience_s: float | None = None  # quiet after half an answer; None: as is usual for the kind
     barge_in: BargeIn = BargeIn.ALL  # what interrupts the question
 
 

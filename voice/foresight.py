@@ -50,11 +50,6 @@ class Foresight:
         self.finished: float | None = None
         """How likely the turn is over by its sound, in [0, 1]; None: not known."""
 
-    @property
-    def looking(self) -> bool:
-        """Whether this pause is being looked into."""
-        return self._words is not None
-
     def look(self, pcm: Pcm, expects: Expects, *, second_opinion: bool) -> None:
         """The caller paused: find out about the utterance so far, int16, shape (n,)."""
         self.forget()

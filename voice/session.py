@@ -78,6 +78,7 @@ _SHORT_S = 0.6  # of voice: longer ones are meant to be heard, even when they ar
 HANDED_OFF = "handed_off"
 """What `CallSession.run` returns when the caller is still there and a person is to have them."""
 
+_HALF_A_TICK_S = FRAME_S / 2  # so that the tick nearest to a limit counts, not always the next one
 _WE_SPEAK = (Floor.TALKING, Floor.OVERLAP)
 _QUEUED_TURNS = 8  # a caller who is eight turns ahead of us is not talking to us
 
@@ -247,12 +248,13 @@ class CallSession:
     def _tell(self, event: TurnEvent, now_s: float | None = None) -> None:
         expects = self._ports.dialog.expects
         self._machine.barge_in = self._mouth.barge_in.by_speech
-        self._machine.endpoint_silence_s = self._options.endpoint.silence_for(
+        silence_s = self._options.endpoint.silence_for(
             expects,
             self._foresight.readiness,
+            voiced_s=self._machine.voiced_s,
             finished=self._foresight.finished,
-            blind=not self._foresight.looking,
         )
+        self._machine.endpoint_silence_s = silence_s - _HALF_A_TICK_S
         for command in self._machine.receive(event, self._clock() if now_s is None else now_s):
             self._carry_out(command)
 
@@ -293,13 +295,12 @@ class CallSession:
 
     def _end_utterance(self, command: EndUtterance) -> None:
         prepared = self._foresight.take()
-        quiet_s = self._utterance.quiet_s()
         self._post(
             Utterance(
                 pcm=self._utterance.take(),
                 voiced_s=command.voiced_s,
                 network_s=self._leg.delay_s if isinstance(self._leg, Buffered) else 0.0,
-                detection_s=max(0.0, quiet_s - command.endpointing_s),
+                detection_s=max(0.0, self._ears.quiet_s - command.endpointing_s),
                 endpointing_s=command.endpointing_s,
                 anticipation=prepared,
             )

@@ -4,11 +4,9 @@ from collections import deque
 
 import numpy as np
 
-from voice.frames import FRAME_MS, FRAME_SAMPLES, RATE_HZ, Pcm, silence
+from voice.frames import FRAME_MS, RATE_HZ, Pcm, silence
 
 _PRE_ROLL_FRAMES = 400 // FRAME_MS  # the detector is up to 130 ms late, soft onsets are later still
-_SOUND_SHARE = 0.02  # of the loudest sample, -34 dB: softer is the room, or a breath
-_SOUND_LEVEL = 60  # of 32767; line noise
 _MAX_SAMPLES = 30 * RATE_HZ  # the recogniser's window; the turn machine ends a turn before that
 
 
@@ -35,16 +33,6 @@ class UtteranceBuffer:
     def so_far(self) -> Pcm:
         """The audio collected until now, shape (n,); collecting goes on."""
         return self._samples[: self._length].copy()
-
-    def quiet_s(self) -> float:
-        """How long ago the last sound of the utterance was, in seconds; judged by its level."""
-        blocks = self._samples[: self._length // FRAME_SAMPLES * FRAME_SAMPLES]
-        levels = np.abs(blocks.reshape(-1, FRAME_SAMPLES).astype(np.int32)).max(axis=1, initial=0)
-        if not len(levels):
-            return 0.0
-        sounding = np.flatnonzero(levels > max(levels.max() * _SOUND_SHARE, _SOUND_LEVEL))
-        last = int(sounding[-1]) if len(sounding) else 0
-        return (len(levels) - 1 - last) * FRAME_MS / 1000
 
     def take(self) -> Pcm:
         """End the utterance and return its audio, shape (n,)."""

@@ -161,7 +161,8 @@ class _Leg:
         self.on_event: Callable[[LegEvent], None] = lambda event: None
         self.reports_keys = True
         self.delay_s = delays.buffer_frames * FRAME_S
-        self.to_us: deque[Pcm] = deque([silence()] * delays.buffer_frames)
+        # A frame is given to the line when its first sample is spoken, and sent after its last.
+        self.to_us: deque[Pcm] = deque([silence()] * (delays.buffer_frames + 2))
         self.to_caller: deque[Pcm] = deque([silence()] * delays.way_back_frames)
         self.hung_up = asyncio.Event()
         self.reason = ""

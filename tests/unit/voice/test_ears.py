@@ -1,13 +1,14 @@
 """What the ears of a call are made of: the activity gate, the utterance buffer, endpointing."""
 
 import numpy as np
+import pytest
 
 from tests.fakes.voice import LOUD, FakeActivity, FakeLeg
 from voice.activity import ActivityGate
 from voice.ears import Ears
 from voice.endpointing import EndpointRules
 from voice.events import Expectation, Expects, Readiness
-from voice.frames import FRAME_SAMPLES, Pcm
+from voice.frames import FRAME_S, FRAME_SAMPLES, Pcm
 from voice.turn_events import VoiceStarted, VoiceStopped
 from voice.utterance import UtteranceBuffer
 
@@ -69,23 +70,47 @@ def test_utterance_is_capped_at_thirty_seconds():
     assert len(buffer.take()) == 30 * 8000
 
 
-def test_confirmation_ends_sooner_than_a_number_and_a_number_sooner_than_an_address():
-    rules = EndpointRules()
-    waits = [
-        rules.silence_for(Expectation(kind=kind), Readiness.OPEN)
-        for kind in (Expects.YES_NO, Expects.FREE, Expects.DIGITS, Expects.ADDRESS)
-    ]
+LONG_S = 9.0  # of voice: whatever was asked, it may have been answered
+
+
+def wait(
+    kind: Expects,
+    readiness: Readiness | None,
+    *,
+    voiced_s: float = LONG_S,
+    patience_s: float | None = None,
+    finished: float | None = None,
+) -> float:
+    expects = Expectation(kind=kind, patience_s=patience_s)
+    return EndpointRules().silence_for(expects, readiness, voiced_s=voiced_s, finished=finished)
+
+
+def test_confirmation_ends_sooner_than_a_wish_and_a_wish_sooner_than_a_number():
+    waits = [wait(kind, Readiness.OPEN) for kind in (Expects.YES_NO, Expects.FREE, Expects.DIGITS)]
     assert waits == sorted(waits)
-    assert len(set(waits)) == 4
+    assert len(set(waits)) == 3
 
 
 def test_every_kind_of_answer_has_its_rule():
-    rules = EndpointRules()
     for kind in Expects:
-        expects = Expectation(kind=kind)
-        complete, open_, incomplete = (rules.silence_for(expects, each) for each in Readiness)
+        complete, open_, incomplete = (wait(kind, each) for each in Readiness)
         assert 0 < complete < open_ <= incomplete
-        assert rules.silence_for(expects, None) == open_, "not known yet: neither hasty nor slow"
+        assert open_ <= wait(kind, None) <= incomplete, "until the words are known they may go on"
+
+
+def test_address_that_is_too_short_for_one_gets_the_time_for_its_rest():
+    whole = wait(Expects.ADDRESS, Readiness.OPEN, voiced_s=2.0)
+    begun = wait(Expects.ADDRESS, Readiness.OPEN, voiced_s=0.6)
+    assert whole < begun == wait(Expects.ADDRESS, Readiness.INCOMPLETE)
+    assert wait(Expects.DIGITS, Readiness.OPEN, voiced_s=0.6) == wait(
+        Expects.DIGITS, Readiness.OPEN
+    ), "of numbers the words tell"
+
+
+def test_patience_of_a_slot_counts_for_half_answers_alone():
+    assert wait(Expects.DIGITS, Readiness.INCOMPLETE, patience_s=3.0) == 3.0
+    assert wait(Expects.DIGITS, None, patience_s=3.0) == 3.0, "it may be half a number"
+    assert wait(Expects.DIGITS, Readiness.COMPLETE, patience_s=3.0) < 0.5
 
 
 CLOSE, BEHIND = 10 * LOUD, LOUD
@@ -114,18 +139,27 @@ def test_caller_who_trails_off_over_us_is_heard_to_the_end():
     assert changes_over_us(CLOSE, CLOSE, *[BEHIND] * 20)[2:] == [None] * 20
 
 
+def test_caller_who_fell_silent_is_not_heard_on_because_the_detector_lingers():
+    softly = (CLOSE // 100).astype(np.int16)
+    heard = changes_over_us(CLOSE, CLOSE, CLOSE, *[softly] * 5)
+    assert heard[3:] == [None, None, None, VoiceStopped(), None]
+
+
+def test_quiet_is_counted_from_the_last_sound():
+    leg = FakeLeg()
+    ears = Ears(leg, FakeActivity())
+    for share in (1.0, 1.0, *[0.01] * 5, *[0.0] * 5):
+        leg.incoming = (share * CLOSE).astype(np.int16)
+        ears.listen()
+        ears.voice(over_us=False)
+    assert ears.quiet_s == pytest.approx(10 * FRAME_S)
+
+
 def test_turn_model_decides_where_the_words_cannot_and_nowhere_else():
-    rules = EndpointRules()
-    free = Expectation(kind=Expects.FREE)
-    by_words = rules.silence_for(free, Readiness.OPEN)
-    assert rules.silence_for(free, Readiness.OPEN, finished=0.9) < by_words
-    assert rules.silence_for(free, Readiness.OPEN, finished=0.5) == by_words
-    assert rules.silence_for(free, Readiness.OPEN, finished=0.1) > by_words
+    by_words = wait(Expects.FREE, Readiness.OPEN)
+    assert wait(Expects.FREE, Readiness.OPEN, finished=0.9) < by_words
+    assert wait(Expects.FREE, Readiness.OPEN, finished=0.5) == by_words
+    assert wait(Expects.FREE, Readiness.OPEN, finished=0.1) > by_words
     for told in (Readiness.COMPLETE, Readiness.INCOMPLETE):
-        assert rules.silence_for(free, told, finished=0.9) == rules.silence_for(free, told)
-        assert rules.silence_for(free, told, finished=0.1) == rules.silence_for(free, told)
-
-
-def test_number_of_which_nobody_knows_the_words_gets_the_time_of_half_a_number():
-    rules, digits = EndpointRules(), Expectation(kind=Expects.DIGITS)
-    assert rules.silence_for(digits, None, blind=True) > rules.silence_for(digits, None)
+        assert wait(Expects.FREE, told, finished=0.9) == wait(Expects.FREE, told)
+        assert wait(Expects.FREE, told, finished=0.1) == wait(Expects.FREE, told)
