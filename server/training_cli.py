@@ -91,6 +91,30 @@ def eval_stt(
     typer.echo(compare(names, asked, typer.echo))
 
 
+@eval_app.command("quantised")
+def eval_quantised(
+    names: Annotated[
+        list[str], typer.Argument(help="Work folders of training runs, or models and folders.")
+    ],
+    said: Annotated[
+        Path, typer.Option("--set", help="evaluation.npz of a training run's work folder.")
+    ] = Path("var/training/evaluation.npz"),
+    condition: Annotated[
+        list[str] | None, typer.Option(help="mu-law, noise 10 dB, babble 10 dB, bad line.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Utterances of each kind.", min=1)] = None,
+    compute: Annotated[
+        list[str] | None, typer.Option(help="For a single model: the types to compute in.")
+    ] = None,
+) -> None:
+    """What float32, float16 and int8 cost: word errors, CPU time, memory, size."""
+    from models.train.quantised import compare, ways
+    from models.train.report import Asked
+
+    asked = Asked(said=said, conditions=tuple(condition or ()), limit=limit)
+    typer.echo(compare(ways(names, compute or ["float32", "int8"]), asked, typer.echo))
+
+
 @eval_app.command("confidence")
 def eval_confidence(
     name: Annotated[str, typer.Argument(help="A model of the catalogue, or a folder.")],

@@ -4,9 +4,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from models.errors import ModelError
+
+QUANTISATIONS: Final = ("int8", "float16", "float32")
+"""How a trained model is written; each is a folder of the work folder."""
 
 
 class RecipeError(ModelError):

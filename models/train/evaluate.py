@@ -22,7 +22,7 @@ from models.stt import SttEngine
 from models.train import augment, corpus, digits
 from models.train.build import Studio
 from models.train.corpus import NO_TARGETS, RATE_HZ, Utterance, renamed
-from models.train.scoring import Share, word_errors
+from models.train.scoring import ErrorRate, Share, word_errors
 from models.train.text import Said, Texts
 from models.transcript import normalise
 
@@ -132,15 +132,10 @@ class Row:
 
     name: str
     condition: str
-    words: int
-    errors: int
+    rate: ErrorRate
     exact: Share
     cpu_ms: float
     slot: tuple[Share, Share] | None = None  # value right: best hypothesis, constrained decode
-
-    @property
-    def wer(self) -> float:
-        return self.errors / self.words if self.words else 0.0
 
 
 def measure(
@@ -178,7 +173,8 @@ def _row(
     voices: Sequence[NDArray[np.float32]],
     seed: int,
 ) -> Row:
-    errors = words = exact = free = constrained = 0
+    counts: list[tuple[int, int]] = []
+    exact = free = constrained = 0
     cpu_s = 0.0
     within: Vocabulary | None = None
     for one, pcm in trials(said, (condition,), voices, seed):
@@ -186,7 +182,8 @@ def _row(
         heard = engine.transcribe(pcm, within=within)
         want, got = normalise(one.text).split(), heard.text.split()
         wrong = word_errors(want, got)
-        errors, words, exact = errors + wrong, words + len(want), exact + (wrong == 0)
+        counts.append((wrong, len(want)))
+        exact += wrong == 0
         cpu_s += heard.cpu_s
         if within is not None:
             value = within.value(normalise(one.text))
@@ -197,8 +194,7 @@ def _row(
     return Row(
         name=name,
         condition=condition,
-        words=words,
-        errors=errors,
+        rate=ErrorRate(tuple(counts)),
         exact=Share(exact, len(said)),
         cpu_ms=1000 * cpu_s / max(1, len(said)),
         slot=None if within is None else slot,
@@ -245,7 +241,7 @@ def table(columns: dict[str, list[Row]]) -> str:
         "|---|---|" + "---|" * len(columns),
     ]
     for rows in zip(*columns.values(), strict=True):
-        cells = [f"{100 * row.wer:.1f}%, {row.exact}{_slot(row)}" for row in rows]
+        cells = [f"{row.rate}, {row.exact}{_slot(row)}" for row in rows]
         lines.append(f"| {rows[0].name} | {rows[0].condition} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -17,10 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.train.config import QUANTISATIONS
 from models.train.model import ENCODER_POSITIONS, Shape, sinusoids
 from models.train.vocabulary import Vocabulary
-
-QUANTISATIONS: Final = ("int8", "float16", "float32")
 
 _PREPROCESSOR: Final = {
     "feature_size": 80,

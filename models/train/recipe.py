@@ -15,8 +15,8 @@ import torch
 
 from models.train import build, corpus, ct2_weights, digits, evaluate, people, vocabulary
 from models.train.batches import Batches
-from models.train.config import Recipe, RecipeError
-from models.train.export import QUANTISATIONS, checkpoint, export
+from models.train.config import QUANTISATIONS, Recipe, RecipeError
+from models.train.export import checkpoint, export
 from models.train.greedy import WordErrors
 from models.train.model import Shape, Whisper
 from models.train.text import Texts

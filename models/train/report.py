@@ -39,14 +39,10 @@ def compare(names: Sequence[str], asked: Asked, say: Callable[[str], None]) -> s
         RecipeError: the set is missing or damaged, or a condition unknown.
         ModelError: a model does not load.
     """
-    unknown = [name for name in asked.conditions if name not in CONDITIONS]
-    if unknown:
-        raise RecipeError(f"no condition {unknown[0]!r}; there are {', '.join(CONDITIONS)}")
-    said = _limited(_loaded(asked.said), asked.limit)
+    said = loaded(asked)
     columns: dict[str, list[Row]] = {}
     for name in names:
-        context = None if name in catalog.entries() else TRAINED_CONTEXT
-        engine = SttEngine(name, context, compute_type=asked.compute_type)
+        engine = SttEngine(name, trained_context(name), compute_type=asked.compute_type)
         rows = measure(engine, said, asked.conditions or tuple(CONDITIONS))
         columns[name] = rows
         quiet = words_of_nobody(engine, _QUIET_TRIALS)
@@ -74,7 +70,7 @@ def calibration(name: str, asked: Asked, report_on: str, say: Callable[[str], No
     """
     from models import calibrate
 
-    said = _limited(_loaded(asked.said), asked.limit)
+    said = loaded(asked)
     conditions = asked.conditions or tuple(CONDITIONS)
     engine = SttEngine(name, compute_type=asked.compute_type)
     mine = calibrate.heard(engine, [u for u in said if report_on not in u.kind], conditions)
@@ -92,15 +88,27 @@ def calibration(name: str, asked: Asked, report_on: str, say: Callable[[str], No
     )
 
 
-def _loaded(path: Path) -> list[corpus.Utterance]:
+def trained_context(name: str) -> ContextRule | None:
+    """The rule for a model to measure; None: the one that the catalogue or its folder states."""
+    if name in catalog.entries() or catalog.stated_context(Path(name)):
+        return None
+    return TRAINED_CONTEXT
+
+
+def loaded(asked: Asked) -> list[corpus.Utterance]:
+    """The utterances to measure with.
+
+    Raises:
+        RecipeError: the set is missing or damaged, or a condition unknown.
+    """
+    unknown = [name for name in asked.conditions if name not in CONDITIONS]
+    if unknown:
+        raise RecipeError(f"no condition {unknown[0]!r}; there are {', '.join(CONDITIONS)}")
     try:
-        return corpus.load(path)
+        said = corpus.load(asked.said)
     except (OSError, ValueError, KeyError) as error:
         raise RecipeError(
-            f"{path} is no evaluation set ({error}); `models train stt` makes one"
+            f"{asked.said} is no evaluation set ({error}); `models train stt` makes one"
         ) from error
-
-
-def _limited(said: Sequence[corpus.Utterance], limit: int | None) -> list[corpus.Utterance]:
     kinds = dict.fromkeys(u.kind for u in said)
-    return [one for kind in kinds for one in [u for u in said if u.kind == kind][:limit]]
+    return [one for kind in kinds for one in [u for u in said if u.kind == kind][: asked.limit]]

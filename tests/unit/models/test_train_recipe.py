@@ -3,9 +3,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from models.train import vocabulary
+from models.errors import ModelError
+from models.espeak import EspeakVoice
+from models.train import corpus, quantised, vocabulary
 from models.train.config import RecipeError, load
-from models.train.scoring import Share, word_errors
+from models.train.corpus import NO_TARGETS as NONE
+from models.train.corpus import Utterance
+from models.train.report import Asked
+from models.train.scoring import ErrorRate, Share, word_errors
 from models.train.vocabulary import SPECIAL, Vocabulary
 from server.training_cli import eval_app, train_app
 
@@ -34,6 +39,16 @@ def test_interval_of_a_share_narrows_with_trials_and_stays_possible() -> None:
     narrow, _ = Share(1_000, 1_000).interval
     assert narrow > 0.99
     assert Share(0, 0).interval == (0.0, 1.0)
+
+
+def test_interval_of_an_error_rate_holds_it_and_narrows_with_utterances() -> None:
+    few, many = ErrorRate(((1, 4), (0, 4), (2, 4))), ErrorRate(((1, 4), (0, 4), (2, 4)) * 100)
+    assert few.value == many.value == pytest.approx(0.25)
+    assert few.interval[0] <= few.value <= few.interval[1]
+    assert few.interval[1] - few.interval[0] > 3 * (many.interval[1] - many.interval[0])
+    assert ErrorRate(((0, 3), (0, 5))).interval == (0.0, 0.0)
+    assert ErrorRate(()).interval == (0.0, 1.0)
+    assert str(ErrorRate(((1, 4), (1, 4)))) == "25.0% (25-25)"
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +136,49 @@ def test_a_confidence_is_fitted_only_from_an_evaluation_set(tmp_path: Path) -> N
     arguments = ["confidence", "frontdesk-small", "--set", str(tmp_path / "x.npz")]
     result = CliRunner().invoke(eval_app, arguments)
     assert isinstance(result.exception, RecipeError)
+
+
+def evaluation_set(path: Path) -> Path:
+    voice = EspeakVoice("en-us")
+    said = [
+        Utterance(
+            text=text, voice="en-us", kind="digits 6-10", pcm=voice.render(text).pcm, targets=NONE
+        )
+        for text in ("four eight one five", "nine two")
+    ]
+    corpus.save(path, said)
+    return path
+
+
+def test_a_models_types_are_measured_side_by_side_each_in_its_process(tmp_path: Path) -> None:
+    said = evaluation_set(tmp_path / "evaluation.npz")
+    asked = Asked(said=said, conditions=("mu-law",))
+    lines: list[str] = []
+    found = quantised.compare(
+        quantised.ways(["frontdesk-small"], ["float32", "int8"]), asked, lines.append
+    )
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in found.splitlines()[2:]]
+    assert [row[1] for row in rows] == ["float32", "int8_float32"]
+    for _, _, size, memory, cpu, _, _ in rows:
+        assert size == "8.0 MB"
+        assert float(memory.split()[0]) > 50
+        assert float(cpu.split()[0]) > 0
+    assert len(lines) == 2
+
+
+def test_a_work_folder_is_measured_in_all_the_types_it_holds(tmp_path: Path) -> None:
+    for kind in ("int8", "float32"):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "model.bin").write_bytes(b"")
+    found = quantised.ways([str(tmp_path)], ["float16"])
+    assert [Path(way.name).name for way in found] == ["float32", "int8"]
+    assert {way.compute_type for way in found} == {"default"}
+
+
+def test_a_model_that_does_not_load_is_one_line(tmp_path: Path) -> None:
+    said = evaluation_set(tmp_path / "evaluation.npz")
+    (tmp_path / "model").mkdir()
+    ways = quantised.ways([str(tmp_path / "model")], ["int8"])
+    with pytest.raises(ModelError, match="was not measured") as raised:
+        quantised.compare(ways, Asked(said=said, conditions=("mu-law",)), lambda _: None)
+    assert "\n" not in str(raised.value)
