@@ -129,6 +129,11 @@ class CallQueue:
         everybody = sorted(self._callers.values(), key=lambda caller: caller.order)
         return [view_of_caller(caller, stands.get(caller.id), now_s) for caller in everybody]
 
+    @property
+    def length(self) -> int:
+        """How many callers are on the line and not with an agent."""
+        return sum(not each.talking and not each.absent for each in self._callers.values())
+
     def place(self, caller: str) -> Place | None:
         """The caller's place in line, to be kept; None: they have none."""
         found = self._callers.get(caller)

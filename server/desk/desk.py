@@ -12,7 +12,7 @@ from server.desk.desk_line import DeskLine, LineWorld
 from server.desk.options import DeskOptions
 from server.desk.ports import DeskActions, RingPhone
 from server.desk.presence import AgentDirectory, AgentProfile, AgentState, Presence
-from server.desk.protocol import PendingAction, TransferTarget
+from server.desk.protocol import PendingAction, QueueTold, TransferTarget
 from server.desk.session import DeskSession, SessionWorld
 from server.desk.timers import Timers
 from server.handoff.ports import Offer
@@ -87,6 +87,12 @@ class Desk:
         """What waits for a word in this call; shown on the desk that has the call."""
         for session in self._sessions.values():
             session.approvals(call_id, tuple(items))
+
+    def queue_changed(self, waiting: int) -> None:
+        """So many callers wait now; shown on every desk."""
+        self._world.queue.waiting = waiting
+        for session in self._sessions.values():
+            session.tell(QueueTold(waiting=waiting))
 
     def targets(self, agent_id: str) -> Sequence[TransferTarget]:
         """To whom this agent can give a call: colleagues first, then queues and numbers."""

@@ -110,6 +110,7 @@ class Hello(Message):
     away_reasons: tuple[Choice, ...]
     dispositions: tuple[Choice, ...]
     return_steps: tuple[Choice, ...]
+    waiting: int  # callers
     call: CallView | None
     wrap_up: WrapUpView | None
     # Of the call, or the one being wrapped up:
@@ -123,6 +124,13 @@ class Hello(Message):
 class PresenceTold(Message):
     type: Literal["presence"] = "presence"
     agent: AgentView
+
+
+class QueueTold(Message):
+    """So many callers wait."""
+
+    type: Literal["queue"] = "queue"
+    waiting: int
 
 
 class OfferTold(Message):
@@ -208,6 +216,7 @@ class Ping(Message):
 ToDesk: TypeAlias = (
     Hello
     | PresenceTold
+    | QueueTold
     | OfferTold
     | OfferWithdrawn
     | CallTold

@@ -7,7 +7,7 @@ back end, is done behind it and told to the page when it is done.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -75,6 +75,14 @@ class SessionWorld:
     actions: DeskActions
     spawn: Callable[[Coroutine[Any, Any, None]], None]
     dial: RingPhone | None = None
+    queue: "QueueLength" = field(default_factory=lambda: QueueLength())
+
+
+@dataclass(slots=True)
+class QueueLength:
+    """How many callers wait, as the desk was told last."""
+
+    waiting: int = 0
 
 
 class DeskSession:
@@ -365,6 +373,7 @@ class DeskSession:
             away_reasons=self._options.away_reasons,
             dispositions=self._options.dispositions,
             return_steps=self._options.return_steps,
+            waiting=self._world.queue.waiting,
             call=call,
             wrap_up=self._wrap_up_view(),
             context=case.context if case else None,

@@ -32,7 +32,7 @@ from server.handoff.ears import LineEar
 from server.handoff.gather import gather
 from server.handoff.handoff_token import user_to_user_of
 from server.handoff.in_hand import CallInHand
-from server.handoff.phone_line import PhoneLine
+from server.handoff.phone_line import PhoneLine, can_be_dialled
 from server.handoff.ports import AgentLine, Offer
 from server.handoff.run_world import RunWorld
 from server.handoff.settings import HandOffConfig
@@ -135,6 +135,7 @@ def assemble(needs: Needs) -> People:
         has_phone=needs.has_phone,
         routing=needs.config.routing(),
     )
+    waiting_room.on_length = desk.queue_changed
 
     async def call_back(promise: Promise, context: HandOffContext, agent: str) -> Result:
         return await calling_back(promise, context, agent)
@@ -266,7 +267,7 @@ class _Lines:
             line = self._desk.open(offer)
             self._desk.approvals(offer.call_id, self._approving.at_desk(offer.call_id))
             return line
-        if not _can_be_dialled(offer.agent_id):
+        if not can_be_dialled(offer.agent_id):
             raise LookupError(f"agent {offer.agent_id!r} is not signed in")
         about = _about(offer.context.handoff_id)
         return PhoneLine(lambda: self._dial(offer.agent_id, about))
@@ -275,11 +276,6 @@ class _Lines:
 def _about(handoff_id: UUID) -> Mapping[str, str]:
     """What a phone or PBX is told of the hand-off it is called for."""
     return {FIELD: str(user_to_user_of(handoff_id))}
-
-
-def _can_be_dialled(target: str) -> bool:
-    """A SIP URI, or a number as one dials it; never the id of an agent who is gone."""
-    return target.startswith(("sip:", "sips:", "tel:")) or target.lstrip("+").isdigit()
 
 
 async def refer(

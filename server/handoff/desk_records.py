@@ -10,6 +10,7 @@ from server.desk.http_messages import EarlierCall
 from server.desk.protocol import TransferTarget
 from server.handoff.approving import Decide
 from server.handoff.callbacks import dialable
+from server.handoff.next_steps import spoken_name
 from server.live_calls import LiveCalls
 from server.records.desk import DeskRecords
 from server.records.desk_facts import Disposition, Note
@@ -81,13 +82,20 @@ class DeskRecordsPort:
         return self._targets
 
 
+def _in_words(action: str) -> str:
+    """ "change_address: succeeded" as an agent reads it."""
+    name, _, status = action.partition(": ")
+    done = spoken_name(name)
+    return done if status == "succeeded" else f"{done} ({spoken_name(status)})"
+
+
 def _told(kept: KeptCall, names: Mapping[str, str]) -> EarlierCall:
     ended = kept.ended_at
     return EarlierCall(
         call_id=kept.call_id,
         started_at=kept.started_at,
         duration_s=(ended - kept.started_at).total_seconds() if ended else None,
-        reason=", ".join(kept.actions) or (kept.end_reason or "").replace("_", " "),
+        reason=", ".join(map(_in_words, kept.actions)) or spoken_name(kept.end_reason or ""),
         summary=tuple(kept.summary),
         disposition=kept.dispositions[-1]["code"] if kept.dispositions else None,
         agent=kept.agent and names.get(kept.agent, kept.agent),

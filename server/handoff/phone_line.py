@@ -22,6 +22,11 @@ def refusal(status: int) -> str:
     return "no_answer" if status in NO_ANSWER else str(status)
 
 
+def can_be_dialled(target: str) -> bool:
+    """A SIP URI, or a number as one dials it; never the id of an agent, nor a queue."""
+    return target.startswith(("sip:", "sips:", "tel:")) or target.lstrip("+").isdigit()
+
+
 def _ignore(event: LineEvent) -> None:
     pass
 

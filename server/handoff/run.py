@@ -20,6 +20,7 @@ from server.handoff.guest_side import GuestSide
 from server.handoff.in_hand import CallInHand, CallOver, HandOffOutcome, TakenBack
 from server.handoff.in_turn import InTurn
 from server.handoff.leg_abilities import CanBeReplaced, press
+from server.handoff.phone_line import can_be_dialled
 from server.handoff.ports import (
     AgentLine,
     ColleagueInvited,
@@ -60,6 +61,7 @@ from telephony.transfer_events import (
     TimePassed,
     TransferCommand,
     TransferEvent,
+    TransferMode,
     TransferRequested,
 )
 from voice.events import HandOff, HandOffEnded, KeyPressed, LegEnded, LegEvent
@@ -339,6 +341,8 @@ class TransferRun:
                 self._guest.host_left()
             case AgentTransferredOn(target=str(target)) if target.startswith(QUEUE_PREFIX):
                 self._requeue(event, target.removeprefix(QUEUE_PREFIX))
+            case AgentTransferredOn(target=str(target)) if not can_be_dialled(target):
+                self.tell(replace(event, mode=TransferMode.WARM))  # a colleague: no REFER there
             case _:
                 self.tell(event)
 

@@ -86,6 +86,8 @@ class PresenceLog(Protocol):
 class WaitingRoom:
     """Use on the event loop; `tick` at least once a second.
 
+    `on_length` is told how many callers wait, when that changed.
+
     Args:
         queue: the machine.
         directory: who is at their desk; its `on_presence` becomes ours.
@@ -108,6 +110,8 @@ class WaitingRoom:
         self._has_phone, self.routing = has_phone, routing or Routing()
         self.queue, self._directory, self._wall = queue, directory, wall
         self._presence_log = presence_log
+        self.on_length: Callable[[int], None] = lambda length: None
+        self._length = 0
         self._runs: dict[str, Waiting] = {}
         self._kept: set[str] = set()  # callers who hung up and keep their place
         self._stands_for: dict[UUID, str] = {}  # calls to them, by the name the queue has for them
@@ -116,6 +120,9 @@ class WaitingRoom:
     def tick(self) -> None:
         self._look_at_phones()
         self._tell(TimePassed())
+        if self.queue.length != self._length:
+            self._length = self.queue.length
+            self.on_length(self._length)
 
     # --- what the runs of callers say -------------------------------------------------------------
 

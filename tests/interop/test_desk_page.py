@@ -26,6 +26,7 @@ from telephony.transfer_events import (
     TargetDeclined,
     TargetGone,
     TargetRinging,
+    TransferMode,
 )
 from tests.fakes.browser import FLAGS, MICROPHONE, until
 from tests.fakes.desk_world import AGENT, OPTIONS, DeskWorld, desk_world, recent_context
@@ -276,6 +277,37 @@ async def test_call_is_given_on_and_back(browser: Browser, world: DeskWorld):
         await world.coordinator.until(CallReturned)
         assert world.coordinator.events[-1] == CallReturned(step="take_payment")
         await expect(page.locator("#wrap-up-text")).to_contain_text("Returned to frontdesk")
+
+
+async def test_only_a_number_is_left_to_the_phone_system(browser: Browser, world: DeskWorld):
+    async with opened(browser, f"{world.url}/desk") as page:
+        await in_talk(page, world)
+        await page.keyboard.press("Alt+t")
+        await page.get_by_label("Returns team").check()
+        await expect(page.locator("#transfer-modes")).to_be_hidden()
+        await page.get_by_label("Find, or enter a number").fill("+15550199")
+        await page.get_by_role("radio", name="leave it to the phone system").check()
+        await page.get_by_role("button", name="Transfer", exact=True).click()
+        await world.coordinator.until(AgentTransferredOn)
+        assert world.coordinator.events[-1] == AgentTransferredOn(
+            target="+15550199", mode=TransferMode.ATTENDED
+        )
+
+
+async def test_desk_shows_how_many_wait_and_what_becomes_known(browser: Browser, world: DeskWorld):
+    async with opened(browser, f"{world.url}/desk") as page:
+        await in_talk(page, world)
+        await expect(page.locator("#waiting")).to_have_text("Nobody waits")
+        world.desk.queue_changed(2)
+        await expect(page.locator("#waiting")).to_have_text("2 callers wait")
+        await expect(page.locator("#levels")).to_be_visible()
+        line = world.coordinator.line
+        assert line is not None
+        line.learned(replace(line.offer.context, summary=("They moved to Oak Street.",)))
+        await expect(page.locator("#summary")).to_have_text("They moved to Oak Street.")
+        await page.reload()
+        await expect(page.locator("#summary")).to_have_text("They moved to Oak Street.")
+        await expect(page.locator("#waiting")).to_have_text("2 callers wait")
 
 
 async def test_pending_action_is_approved_from_the_desk(browser: Browser, world: DeskWorld):

@@ -14,6 +14,7 @@ export class CallAudio extends EventTarget {
   #attempt = 0;
   #timer = null;
   microphoneId = "";
+  speakerId = ""; // stays the browser's own choice where it lets none be made
 
   constructor(url) {
     super();
@@ -53,6 +54,15 @@ export class CallAudio extends EventTarget {
     return this.#phone.setMicrophone(deviceId);
   }
 
+  async useSpeaker(deviceId) {
+    this.speakerId = deviceId;
+    try {
+      await this.#phone.setSpeaker(deviceId);
+    } catch {
+      this.speakerId = ""; // it was unplugged meanwhile
+    }
+  }
+
   async #connect() {
     const key = this.#key;
     try {
@@ -66,6 +76,7 @@ export class CallAudio extends EventTarget {
   #changed({ state, reason }) {
     if (state === "connected") {
       this.#attempt = 0;
+      if (this.speakerId) this.useSpeaker(this.speakerId);
       this.#tell("well");
     }
     // Whoever hung up, the call goes on as long as the server has not said otherwise.

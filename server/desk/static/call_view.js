@@ -9,6 +9,8 @@ const IDLE = {
   offline: ["Not reachable", "Your phone is not registered, so no calls come."],
 };
 
+const TONE = { joining: "good", talking: "good", held: "warn" };
+
 export class CallView {
   #call = null;
   #wrapUp = null;
@@ -39,6 +41,7 @@ export class CallView {
     const call = this.#call;
     const asked = ["ringing", "connecting", "briefing"].includes(phase);
     const taken = ["joining", "talking", "held"].includes(phase);
+    byId("phase").className = `badge ${call?.reconnecting ? "bad" : (TONE[phase] ?? "")}`.trim();
     setText(byId("phase"), call?.reconnecting ? "Reconnecting your audio" : (PHASE[phase] ?? "Call ended"));
     byId("answer-actions").hidden = !asked;
     byId("talk-actions").hidden = !taken;

@@ -58,7 +58,7 @@ function certainty(confidence, confirmed) {
 
 function action({ name, status, detail }) {
   const { label, tone } = ACTION[status] ?? { label: sentenceCase(status), tone: "" };
-  const text = detail || sentenceCase(name);
+  const text = sentenceCase(detail || name);
   return element("li", { className: "action" }, element("span", {}, badge(label, tone)), element("span", {}, text));
 }
 
@@ -74,7 +74,7 @@ export function showApprovals(items, decide) {
 }
 
 export function approval(item, decide) {
-  const row = element("li", { className: "approval" }, element("p", {}, item.detail || sentenceCase(item.name)));
+  const row = element("li", { className: "approval" }, element("p", {}, sentenceCase(item.detail || item.name)));
   if (!decide) row.append(element("p", { className: "muted small" }, "A supervisor decides."));
   else {
     const button = (text, approved, tone) =>

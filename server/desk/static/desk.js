@@ -35,6 +35,7 @@ const openReturn = setUpReturn((step) => aboutCall("return_to_frontdesk", { step
 
 ring.aloud = settings.ring;
 audio.microphoneId = settings.microphone;
+audio.speakerId = settings.speaker;
 
 // --- what the server tells ---
 
@@ -43,9 +44,13 @@ const HANDLERS = {
     state.lists = { dispositions: message.dispositions, steps: message.return_steps };
     presence.offer(message.away_reasons);
     showAgent(message.agent);
+    showWaiting(message.waiting);
     showCase(message.context, message.transcript, message.note, message.disposition);
     showApprovalItems(message.approvals);
     showCall(message.call, message.wrap_up);
+  },
+  queue({ waiting }) {
+    showWaiting(waiting);
   },
   presence({ agent }) {
     showAgent(agent);
@@ -119,6 +124,12 @@ audio.addEventListener("well", () => {
 function showAgent(agent) {
   presence.show(agent);
   settings.show(agent);
+  byId("board-link").hidden = !agent.may_approve;
+}
+
+function showWaiting(count) {
+  byId("waiting").className = `badge ${count > 0 ? "warn" : ""}`.trim();
+  setText(byId("waiting"), count === 0 ? "Nobody waits" : count === 1 ? "1 caller waits" : `${count} callers wait`);
 }
 
 function showCase(context, lines, note, disposition) {
@@ -146,6 +157,16 @@ function showCall(call, wrapUp) {
   } else ring.stop();
   joinAudio(call);
 }
+
+// How loud both are, while the audio of a call is up: whoever is not heard sees it first.
+setInterval(() => {
+  const shown = audio.connected && ["talking", "held"].includes(state.call?.phase);
+  byId("levels").hidden = !shown;
+  if (!shown) return;
+  const { mine, theirs } = audio.levels();
+  byId("mine").value = state.call.muted ? 0 : mine;
+  byId("theirs").value = theirs;
+}, 100);
 
 function joinAudio(call) {
   if (call === null || presence.agent?.reach === "phone") {
@@ -191,6 +212,7 @@ function changeSetting(name, value) {
   if (name === "reach") send({ type: "reach", reach: value });
   else if (name === "spoken_brief") send({ type: "spoken_brief", wanted: value });
   else if (name === "ring") ring.aloud = value;
+  else if (name === "speaker") audio.useSpeaker(value);
   else audio.useMicrophone(value);
 }
 

@@ -34,9 +34,11 @@ export class TargetDialog {
   #error = byId("transfer-error");
   #targets = [];
   #chosen = () => {};
+  #withMode = true;
 
   constructor() {
     this.#filter.addEventListener("input", () => this.#show());
+    this.#list.addEventListener("change", () => this.#showModes());
     byId("transfer-cancel").addEventListener("click", () => this.#dialog.close());
     byId("transfer-form").addEventListener("submit", (event) => this.#submit(event));
   }
@@ -45,7 +47,7 @@ export class TargetDialog {
     this.#chosen = chosen;
     byId("transfer-title").textContent = title;
     byId("transfer-go").textContent = verb;
-    byId("transfer-modes").hidden = !withMode;
+    this.#withMode = withMode;
     this.#filter.value = "";
     this.#targets = [];
     this.#show();
@@ -62,6 +64,14 @@ export class TargetDialog {
     if (DIALS.test(wanted)) rows.push(row({ target: wanted, label: `Dial ${wanted}`, kind: "number", available: true }, fit.length === 0));
     if (rows.length === 0) rows.push(element("p", { className: "muted" }, "Nobody by that name. Enter a number to dial it."));
     this.#list.replaceChildren(...rows);
+    this.#showModes();
+  }
+
+  // Only a number can be left to the phone system, or be sent a caller at once: colleagues and
+  // queues are rung from here.
+  #showModes() {
+    const chosen = this.#list.querySelector("input:checked");
+    byId("transfer-modes").hidden = !this.#withMode || chosen?.dataset.kind !== "number";
   }
 
   #submit(event) {
@@ -74,13 +84,15 @@ export class TargetDialog {
       this.#filter.focus();
       return;
     }
-    this.#chosen({ target, mode: form.get("mode") ?? "warm" });
+    const mode = byId("transfer-modes").hidden ? "warm" : form.get("mode");
+    this.#chosen({ target, mode });
   }
 }
 
 function row({ target, label, kind, available }, checked) {
   const state = kind === "agent" ? badge(available ? "Ready" : "Busy", available ? "good" : "") : badge(kind);
-  return element("label", {}, element("input", { type: "radio", name: "target", value: target, checked }), label, state);
+  const choice = element("input", { type: "radio", name: "target", value: target, checked, "data-kind": kind });
+  return element("label", {}, choice, label, state);
 }
 
 export function setUpReturn(chosen) {

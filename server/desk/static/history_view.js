@@ -1,7 +1,7 @@
 // Earlier calls of the same caller.
 
 import { byId, element } from "./dom.js";
-import { clock } from "./words.js";
+import { clock, sentenceCase } from "./words.js";
 
 const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
@@ -38,7 +38,7 @@ function earlier(call, dispositions) {
     element(
       "summary",
       {},
-      element("strong", {}, call.reason),
+      element("strong", {}, sentenceCase(call.reason)),
       element("span", { className: "muted small" }, ` ${about.filter(Boolean).join(" · ")}`),
     ),
     ...call.summary.map((sentence) => element("p", { className: "small" }, sentence)),

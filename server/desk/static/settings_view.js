@@ -6,15 +6,17 @@ import { Softphone } from "./rtc.js";
 const STORED = "frontdesk.desk"; // of this browser: its ring and its microphone
 
 export class SettingsView {
-  #settings = { ring: true, microphone: "", ...stored() };
+  #settings = { ring: true, microphone: "", speaker: "", ...stored() };
   #changed;
 
-  // changed(name, value): reach, spoken_brief, ring, microphone
+  // changed(name, value): reach, spoken_brief, ring, microphone, speaker
   constructor(changed) {
     this.#changed = changed;
     byId("settings-open").addEventListener("click", () => this.#open());
     byId("ring-sound").addEventListener("change", (event) => this.#set("ring", event.target.checked));
     byId("microphone").addEventListener("change", (event) => this.#set("microphone", event.target.value));
+    byId("speaker").addEventListener("change", (event) => this.#set("speaker", event.target.value));
+    byId("speaker-field").hidden = !("setSinkId" in HTMLMediaElement.prototype);
     byId("spoken-brief").addEventListener("change", (event) => changed("spoken_brief", event.target.checked));
     for (const radio of document.querySelectorAll("input[name=reach]")) {
       radio.addEventListener("change", () => changed("reach", radio.value));
@@ -30,6 +32,10 @@ export class SettingsView {
     return this.#settings.microphone;
   }
 
+  get speaker() {
+    return this.#settings.speaker;
+  }
+
   show(agent) {
     byId("spoken-brief").checked = agent.spoken_brief;
     document.querySelector(`input[name=reach][value=${agent.reach}]`).checked = true;
@@ -39,16 +45,9 @@ export class SettingsView {
 
   async #open() {
     byId("settings").showModal();
-    const { microphones } = await Softphone.devices();
-    const options = [
-      element("option", { value: "" }, "The browser's own choice"),
-      ...microphones.map(({ deviceId, label }, index) =>
-        element("option", { value: deviceId }, label || `Microphone ${index + 1}`),
-      ),
-    ];
-    byId("microphone").replaceChildren(...options);
-    byId("microphone").value = this.#settings.microphone;
-    if (byId("microphone").selectedIndex < 0) byId("microphone").selectedIndex = 0;
+    const { microphones, speakers } = await Softphone.devices();
+    fill("microphone", microphones, "Microphone", this.#settings.microphone);
+    fill("speaker", speakers, "Speaker", this.#settings.speaker);
   }
 
   #set(name, value) {
@@ -56,6 +55,16 @@ export class SettingsView {
     localStorage.setItem(STORED, JSON.stringify(this.#settings));
     this.#changed(name, value);
   }
+}
+
+function fill(id, devices, word, chosen) {
+  const options = [
+    element("option", { value: "" }, "The browser's own choice"),
+    ...devices.map(({ deviceId, label }, index) => element("option", { value: deviceId }, label || `${word} ${index + 1}`)),
+  ];
+  byId(id).replaceChildren(...options);
+  byId(id).value = chosen;
+  if (byId(id).selectedIndex < 0) byId(id).selectedIndex = 0;
 }
 
 function stored() {

@@ -71,7 +71,7 @@ function showFigures(queue) {
     ["Waiting", queue.waiting, queue.waiting > 0 ? "warn" : ""],
     ["Longest wait", clock(queue.longest_wait_s), queue.longest_wait_s >= LONG_WAIT_S ? "bad" : ""],
     [`Answered within ${queue.service_s} s`, share === null ? "–" : `${Math.round(share * 100)}%`, share !== null && share < POOR_SERVICE ? "warn" : ""],
-    ["Average speed of answer", queue.average_answer_s === null ? "–" : clock(queue.average_answer_s), ""],
+    ["Speed of answer", queue.average_answer_s === null ? "–" : clock(queue.average_answer_s), ""],
     ["Answered today", queue.answered, ""],
     ["Abandoned today", queue.abandoned, ""],
   ];
@@ -86,8 +86,14 @@ function showApprovals(items) {
   const decide = (item, approved) =>
     connection.send({ type: "decide", call_id: item.call_id, action_id: item.id, approved });
   showRows("approvals", items, (item) => item.id, (row, item) => {
-    if (!row.hasChildNodes()) row.append(...approval(item, decide).childNodes);
+    if (!row.hasChildNodes()) {
+      row.append(...approval(item, decide).childNodes);
+      row.firstChild.after(element("p", { className: "muted small figures" }));
+    }
+    const call = board.calls.find(({ call_id }) => call_id === item.call_id);
+    setText(row.children[1], `${call?.caller ?? "A caller"} · asked ${clock(item.for_s)} ago`);
   }, "li");
+  document.title = items.length ? `(${items.length}) Supervisor` : "Supervisor";
   byId("approvals-card").hidden = items.length === 0;
 }
 
@@ -126,7 +132,8 @@ function fillCall(row, call) {
   for (const button of join.querySelectorAll("button")) {
     const inIt = board.listening?.call_id === call.call_id;
     setPressed(button, inIt && board.listening.mode === button.dataset.mode);
-    button.disabled = button.dataset.mode === "coach" && call.agent === null;
+    // With frontdesk alone, or nobody, there is only something to listen to.
+    button.disabled = button.dataset.mode !== "listen" && !["agent", "held"].includes(call.state);
   }
 }
 
