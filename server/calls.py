@@ -34,6 +34,7 @@ from server.handoff.story import CallStory
 from server.journal import CallJournal
 from server.live_calls import LiveCall, LiveCalls, TappedRecorder
 from server.observability import Metrics, session_id
+from server.precedence import help_calls
 from server.recording import NoRecorder, StereoRecorder
 from server.records.calls import CallStart
 from telephony.leg import Leg, LegGoneError
@@ -119,7 +120,9 @@ class Calls:
         self._farewell, self._clock = farewell, clock
         self._tasks: dict[asyncio.Task[None], Callable[[str], None]] = {}  # each with its end
         self._live = live or LiveCalls()
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="recordings")
+        self._writer = ThreadPoolExecutor(
+            1, thread_name_prefix="recordings", initializer=help_calls
+        )
         self._closing = False
 
     @property

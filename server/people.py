@@ -37,6 +37,7 @@ from server.handoff.webhook import Webhook, WebhookOptions
 from server.ice import for_browsers, webrtc_options
 from server.lifetime import background
 from server.live_calls import LiveCalls
+from server.precedence import help_calls
 from server.records.errors import RecordsUnavailableError
 from server.records.records import Records
 from telephony.hold_music import MusicFileError
@@ -74,7 +75,7 @@ async def open_people(parts: AsyncExitStack, config: Config, needs: PeopleNeeds)
         StartError: the hold music cannot be played.
     """
     approvals, approving = needs.approvals, Approving(needs.approvals, _Audited(needs.access))
-    writer = ThreadPoolExecutor(1, thread_name_prefix="hand-off recordings")
+    writer = ThreadPoolExecutor(1, thread_name_prefix="hand-off recordings", initializer=help_calls)
     parts.callback(writer.shutdown)
     try:
         people = assemble(

@@ -12,15 +12,21 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux's schedul
 
 _PROGRAM: Final = """
 import json, os, sys, threading
-from server.precedence import take_precedence
+from concurrent.futures import ThreadPoolExecutor
+from server.precedence import help_calls, take_precedence
 {before}
+def policy(thread=0):
+    return os.sched_getscheduler(thread) & ~os.SCHED_RESET_ON_FORK
+over = threading.Event()
+early = threading.Thread(target=over.wait, name="stt-0")
+early.start()
 got = take_precedence()
-theirs = []
-thread = threading.Thread(target=lambda: theirs.append(os.sched_getscheduler(0)))
-thread.start()
-thread.join()
-print(json.dumps({{"got": got, "ours": os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK,
-    "nice": os.getpriority(os.PRIO_PROCESS, 0), "theirs": theirs[0],
+pool = ThreadPoolExecutor(1, initializer=help_calls)
+helpers = [policy(early.native_id), pool.submit(policy).result()]
+theirs = [ThreadPoolExecutor(1).submit(policy).result()]
+over.set()
+print(json.dumps({{"got": got, "ours": policy(),
+    "nice": os.getpriority(os.PRIO_PROCESS, 0), "theirs": theirs[0], "helpers": helpers,
     "switch_s": sys.getswitchinterval()}}))
 """
 
@@ -47,6 +53,11 @@ def test_what_it_says_was_allowed_is_what_the_kernel_says():
 
 def test_threads_started_afterwards_have_no_precedence():
     assert _run()["theirs"] == os.SCHED_OTHER
+
+
+def test_helpers_go_before_other_processes_exactly_where_calls_do():
+    said = _run()
+    assert said["helpers"] == [said["ours"]] * 2
 
 
 def test_a_thread_that_asks_for_the_interpreter_gets_it_within_a_millisecond():
