@@ -16,6 +16,9 @@ def train_stt(
     work: Annotated[
         Path | None, typer.Option(help="Folder for data and checkpoints, instead of the recipe's.")
     ] = None,
+    each_speaker_out: Annotated[
+        bool, typer.Option("--each-speaker-out", help="One model without each recorded speaker.")
+    ] = False,
 ) -> None:
     """Train a speech-to-text model; run again, it goes on where it stopped."""
     from models.train import config as recipes
@@ -24,6 +27,14 @@ def train_stt(
     _need_torch()
     from models.train.recipe import run
 
+    if each_speaker_out:
+        from models.train import speakers
+
+        found = speakers.each_out(recipe, typer.echo, run)
+        typer.echo(speakers.table(found))
+        for line in (line for held in found for line in held.missed):
+            typer.echo(f"missed: {line}")
+        return
     folder = run(recipe, typer.echo)
     typer.echo(f"The model is in {folder}. Measure it: ./frontdesk models eval stt {folder}")
 

@@ -45,7 +45,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """One training run; paths as they are opened."""
+    """One training run; paths as they are opened.
+
+    start_heard: speakers of the recordings that the start model was trained on.
+    """
 
     work: Path
     flows: tuple[Path, ...] = ()
@@ -58,6 +61,7 @@ class Recipe:
     utterances_per_shard: int = 4_000
     evaluation_per_set: int = 120
     start: Path | None = None
+    start_heard: tuple[str, ...] = ()
     plan: Plan = field(default_factory=Plan)
 
 
@@ -85,6 +89,7 @@ def load(path: Path, *, work: Path | None = None) -> Recipe:
             people=data / raw["people"] if raw.get("people") else None,
             held_out_speakers=tuple(raw.get("held_out_speakers", ())),
             start=Path(raw["start"]) if raw.get("start") else None,
+            start_heard=tuple(raw.get("start_heard", ())),
             plan=plan,
         )
     except TypeError as error:
@@ -95,7 +100,9 @@ def load(path: Path, *, work: Path | None = None) -> Recipe:
     return recipe
 
 
-_PATHS = frozenset({"work", "flows", "corpora", "digits", "people", "held_out_speakers", "start"})
+_PATHS = frozenset(
+    ("work", "flows", "corpora", "digits", "people", "held_out_speakers", "start", "start_heard")
+)
 
 
 def _plan(path: Path, raw: Mapping[str, Any]) -> Plan:
