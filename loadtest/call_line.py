@@ -1,12 +1,13 @@
-"""A line of either kind as callers use it: SIP with RTP, or a carrier's WebSocket."""
+"""A line of any kind as callers use it: SIP with RTP, a carrier's WebSocket, or a browser."""
 
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from loadtest.clock import MediaClock
+from loadtest.errors import BadTargetError
 from loadtest.impair import ImpairedPath, Impairment
 from loadtest.impair_tcp import ImpairedStream
 from loadtest.line import Line, open_line
@@ -17,6 +18,9 @@ from loadtest.recorder import Recorder
 from loadtest.report import MediaStats
 from loadtest.sip_call import TIMER_B_S, Ended
 from loadtest.stream_line import StreamLine, open_stream_line
+
+if TYPE_CHECKING:
+    from loadtest.browser_line import BrowserLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,9 +128,9 @@ class SipCallLine:
 
 
 class StreamCallLine:
-    """CallLine over a carrier's WebSocket."""
+    """CallLine over a carrier's WebSocket, or from a browser."""
 
-    def __init__(self, line: StreamLine, connection: Connection) -> None:
+    def __init__(self, line: "StreamLine | BrowserLine", connection: Connection) -> None:
         self._line = line
         self.connection = connection
 
@@ -173,6 +177,11 @@ def is_stream(target: str) -> bool:
     return target.startswith(("ws://", "wss://"))
 
 
+def is_page(target: str) -> bool:
+    """Whether `target` is a page that browsers call from."""
+    return target.startswith(("http://", "https://"))
+
+
 @contextlib.asynccontextmanager
 async def open_call(
     target: str,
@@ -184,12 +193,13 @@ async def open_call(
     local_host: str | None = None,
     ring_timeout_s: float = TIMER_B_S,
 ) -> AsyncGenerator[CallLine]:
-    """Call `target`, a SIP URI or a ws:// URL; leaving the context hangs up.
+    """Call `target`: a SIP URI, or a ws:// or http:// URL; leaving the context hangs up.
 
     Args:
         target: whom to call.
         caller: our number or name.
-        network: what happens to what we send: packets over SIP, bytes over a WebSocket.
+        network: what happens to what we send: packets over SIP, bytes over a WebSocket. From a
+            browser nothing does: its packets find their own way.
         clock: shared with other calls; without one the call has its own.
         recorder: keeps the audio; without one all of it is kept.
         local_host: the address to call from; by default what the route says.
@@ -201,6 +211,9 @@ async def open_call(
     async with contextlib.AsyncExitStack() as stack:
         if is_stream(target):
             yield await _open_stream(stack, target, caller, network, clock, recorder)
+            return
+        if is_page(target):
+            yield await _open_page(stack, target, network, clock, recorder)
             return
         line = await stack.enter_async_context(
             open_line(
@@ -243,4 +256,21 @@ async def _open_stream(
     return StreamCallLine(
         line,
         Connection(setup_s=line.setup_s, remote_media=parts.netloc, codec="PCMU"),
+    )
+
+
+async def _open_page(
+    stack: contextlib.AsyncExitStack,
+    url: str,
+    network: Impairment | None,
+    clock: MediaClock | None,
+    recorder: Recorder | None,
+) -> StreamCallLine:
+    from loadtest.browser_line import open_browser_line  # aiortc takes 200 ms to import
+
+    if network is not None:
+        raise BadTargetError("calls from a browser cannot be impaired: leave out --network")
+    line = await stack.enter_async_context(open_browser_line(url, clock=clock, recorder=recorder))
+    return StreamCallLine(
+        line, Connection(setup_s=line.setup_s, remote_media=urlsplit(url).netloc, codec="PCMU")
     )

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from loadtest.call_line import is_stream, open_call
+from loadtest.call_line import is_page, is_stream, open_call
 from loadtest.errors import BadTargetError, CallFailedError, LoadtestError
 from loadtest.listening import PhraseBook
 from loadtest.report import CallEvent, CallReport, Outcome, to_json_line
@@ -58,11 +58,11 @@ class SimulatedCaller:
         Everything is rendered before dialling, so that no gap is the caller's own.
 
         Raises:
-            BadTargetError: `target` is neither a SIP URI over UDP nor a WebSocket URL.
+            BadTargetError: `target` is neither a SIP URI over UDP nor a URL we know.
             VoiceError: a text of the scenario cannot be rendered.
             AudioFileError: the recording cannot be written.
         """
-        if not is_stream(self._target):
+        if not (is_stream(self._target) or is_page(self._target)):
             SipUri.parse(self._target)
         scenario, options = self._scenario, self._options
         book = await PhraseBook.learn(
@@ -99,7 +99,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Make one simulated call; exit 0 only if its goal was reached.",
     )
     parser.add_argument("scenario", help="a YAML file, or the name of a shipped scenario")
-    parser.add_argument("target", help="sip:user@host:port, or ws://… of a media stream")
+    parser.add_argument(
+        "target", help="sip:user@host:port, ws://… of a media stream, or http://…/phone"
+    )
     parser.add_argument("--record", type=Path, metavar="FILE.wav", help="stereo recording")
     parser.add_argument(
         "--events", metavar="FILE", help="JSON lines of what happens; - is standard output"

@@ -21,7 +21,9 @@ def loadtest() -> None:
 
 @loadtest_app.command()
 def run(
-    target: Annotated[str, typer.Option(help="sip:user@host[:port], or ws://… of media streams.")],
+    target: Annotated[
+        str, typer.Option(help="sip:user@host[:port], ws://… of media streams, or http://…/phone.")
+    ],
     scenario: Annotated[
         list[str] | None, typer.Option(help="A shipped scenario or a YAML file; repeatable.")
     ] = None,

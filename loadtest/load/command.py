@@ -9,7 +9,7 @@ from typing import Final
 from rich.console import Console
 from rich.live import Live
 
-from loadtest.call_line import is_stream
+from loadtest.call_line import is_page, is_stream
 from loadtest.errors import BadTargetError, LoadtestError
 from loadtest.load.files import to_json, write_text
 from loadtest.load.page import page
@@ -52,6 +52,9 @@ def check_target(target: str, transport: str | None) -> str:
             raise BadTargetError(f"{target} is a media stream, not SIP; leave out --transport")
     elif transport == "stream":
         raise BadTargetError(f"{target} is not a WebSocket: write ws://host:port/path")
+    elif is_page(target):
+        if transport == "sip":
+            raise BadTargetError(f"{target} is a page, not SIP; leave out --transport")
     else:
         SipUri.parse(target)
     return target

@@ -1,6 +1,6 @@
-"""The audio of an agent's browser, over aiortc: one connection, a tone to send, all that is heard.
+"""The audio of a browser, an agent's or a caller's, over aiortc: what it sends and all it hears.
 
-What the agent hears is taken as it arrives, before aiortc's jitter buffer, which would add 80 ms
+What it hears is taken as it arrives, before aiortc's jitter buffer, which would add 80 ms
 that are aiortc's own and not the server's; PCMU goes out ready made, so that twenty agents in one
 process cost little beside the server they measure.
 """
@@ -78,23 +78,31 @@ class BrowserAudio:
     Attributes:
         speak: gives the next 20 ms to send, by the sample at which they lie.
         on_frame: called each 20 ms with what is heard, 60 ms behind, as loadtest.media does.
+        on_packet: told of each packet of audio: when it came, its timestamp, and the end of its
+            place on our clock, in samples.
+        on_message: told what the server says over the channel of the keys; "" when that closes.
         heard: everything, by our clock: sample n arrived at `time_of(n)`.
+        arrivals: what was lost and what was late.
     """
 
     def __init__(self, clock: MediaClock, *, address: str | None = None) -> None:
         """`address`: the only one of this machine to be reached at; None: any."""
         self.speak: Callable[[int], Pcm] = lambda start: SILENCE
         self.on_frame: Callable[[Pcm], None] = lambda frame: None
+        self.on_packet: Callable[[float, int, int], None] = lambda arrived_s, timestamp, end: None
+        self.on_message: Callable[[str], None] = lambda message: None
         self.heard = Track()
         self._clock, self._address = clock, address
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._track = _Outgoing()
-        self._arrivals = Arrivals()
+        self.arrivals = Arrivals()
         self._epoch_s = 0.0
         self._tick = 0
         self._joined = False
         self._settled: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._keys: RTCDataChannel = self._peer.createDataChannel("keys")
+        self._keys.on("message", self._message_came)
+        self._keys.on("close", self._channel_closed)
         transceiver = self._peer.addTransceiver(self._track, direction="sendrecv")
         known = RTCRtpSender.getCapabilities("audio").codecs
         transceiver.setCodecPreferences([c for c in known if c.mimeType == f"audio/{_CODEC}"])
@@ -125,6 +133,11 @@ class BrowserAudio:
             if not await asyncio.shield(self._settled):
                 raise AgentError("the audio of the desk found no way")
 
+    def send(self, message: str) -> None:
+        """Say it over the channel of the keys; lost while that is not open."""
+        if self._keys.readyState == "open":
+            self._keys.send(message)
+
     def vanish(self) -> None:
         """From now on nothing leaves and nothing arrives, and nobody is told: a cut cable."""
         dtls = self._peer.getSenders()[0].transport
@@ -149,6 +162,12 @@ class BrowserAudio:
                 self._stop()
             case _:
                 pass
+
+    def _message_came(self, message: str | bytes) -> None:
+        self.on_message(message if isinstance(message, str) else message.decode(errors="replace"))
+
+    def _channel_closed(self) -> None:
+        self.on_message("")
 
     def _settle(self, well: bool) -> None:
         if not self._settled.done():
@@ -176,8 +195,9 @@ class BrowserAudio:
                 payload=packet.payload,
             )
             arrived_s = asyncio.get_running_loop().time() - self._epoch_s
-            position = self._arrivals.place(received, round(arrived_s * RATE_HZ))
+            position = self.arrivals.place(received, round(arrived_s * RATE_HZ))
             if position is not None:
+                self.on_packet(arrived_s, packet.timestamp, position + len(packet.payload))
                 self.heard.write(position, g711.decode(packet.payload, _CODEC))
         return False, None
 
