@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _FOLDER: Final = Path("var/bench")
 _LEAST_CALLS: Final = 100
 _LEAST_RATIO: Final = 10.0
+_PEER_START: Final = 4
 
 
 class Transport(StrEnum):
@@ -32,9 +34,12 @@ class Transport(StrEnum):
 def density(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every probe.")] = None,
     gate: Annotated[bool, typer.Option("--gate", help="Exit 1 if a target is missed.")] = False,
-    seconds: Annotated[float, typer.Option(help="Of each probe, once its calls are up.")] = 60.0,
+    seconds: Annotated[float, typer.Option(help="Of each probe, once its calls are up.")] = 40.0,
     max_calls: Annotated[int, typer.Option(help="Never more calls than that.", min=1)] = 200,
-    start: Annotated[int, typer.Option(help="Of the search.", min=1)] = 4,
+    start: Annotated[
+        int | None,
+        typer.Option(help="Of the search [default: half of --max-calls; 4 for the bot].", min=1),
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(help="Generator processes [default: one for 40 calls].")
     ] = None,
@@ -44,16 +49,22 @@ def density(
     """The greatest number of calls at once within the objectives, beside a stock Pipecat bot."""
     from loadtest.density import DensityOptions
 
-    options = DensityOptions(
-        seconds=seconds, most_calls=max_calls, start=start, processes=processes
-    )
-    work = _bench_density(options, peer, transport, json_file=json_file)
+    options = DensityOptions(seconds=seconds, most_calls=max_calls, processes=processes)
+    # Where a limit is likely found soonest: the search goes down from there as well as up.
+    ours = replace(options, start=start or max(1, max_calls // 2))
+    theirs = replace(options, start=start or min(_PEER_START, max_calls))
+    work = _bench_density(ours, theirs, peer, transport, json_file=json_file)
     met = asyncio.run(work)
     raise typer.Exit(1 if gate and not met else 0)
 
 
 async def _bench_density(
-    options: "DensityOptions", peer: Peer, transport: Transport, *, json_file: Path | None
+    ours: "DensityOptions",
+    theirs: "DensityOptions",
+    peer: Peer,
+    transport: Transport,
+    *,
+    json_file: Path | None,
 ) -> bool:
     from rich.console import Console
 
@@ -62,9 +73,9 @@ async def _bench_density(
 
     console = Console()
     ways = (Transport.STREAM, Transport.SIP) if transport is Transport.BOTH else (transport,)
-    found = [await _frontdesk(options, way, console) for way in ways]
+    found = [await _frontdesk(ours, way, console) for way in ways]
     for tuned in variants(peer):
-        found.append(await _pipecat(options, console, tuned=tuned))
+        found.append(await _pipecat(theirs, console, tuned=tuned))
     console.print(_table(found))
     # The first way is the one that is compared: over media streams it is the peer's own protocol.
     compared = [found[0], *found[len(ways) :]]

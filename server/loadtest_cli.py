@@ -41,6 +41,9 @@ def run(
         str | None, typer.Option(help="90s, 10m, 1h [default: 2m; soak: 1h]")
     ] = None,
     stages: Annotated[int, typer.Option(help="Steps of a ramp.", min=1)] = 10,
+    spike: Annotated[
+        float, typer.Option(help="Times the load in the middle third of a spike.", min=1)
+    ] = 3.0,
     slo: Annotated[
         list[str] | None,
         typer.Option(help="p95_gap=800ms, success=95%, underruns=0, …; repeatable."),
@@ -89,6 +92,7 @@ def run(
             rate=rate,
             duration_s=None if duration is None else parse_duration(duration),
             stages=stages,
+            spike_factor=spike,
         ),
         slos=tuple(parse_slo(text) for text in slo or DEFAULT_SLOS),
         processes=processes,
