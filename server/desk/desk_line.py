@@ -129,6 +129,10 @@ class DeskLine:
     # --- AgentLine ---
 
     @property
+    def on_telephone(self) -> bool:
+        return self._world.phone is not None
+
+    @property
     def leg(self) -> AudioLeg | None:
         """The agent's audio once they answered, the same through every reload."""
         return self._audio if self._phase in UP else None

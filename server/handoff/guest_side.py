@@ -54,7 +54,7 @@ from telephony.transfer_events import (
     TimePassed,
 )
 
-_NOT_THERE = frozenset({"no_answer", "not_accepted", "unreachable"})
+_NOT_THERE = frozenset({"no_answer", "not_accepted", "unreachable", "voicemail"})
 
 
 class Host(Protocol):
@@ -218,6 +218,8 @@ class GuestSide:
             case TargetAnswered():
                 if line.leg is not None:
                     self._stage.comes(GUEST, line.leg)
+                    if line.on_telephone:
+                        self._stage.watch_for_machine(GUEST, lambda: self._machine_answered(line))
                 self._tell(event)
             case TargetAccepted() | TargetDeclined() | TargetFailed() | TargetGone():
                 self._tell(event)
@@ -225,6 +227,11 @@ class GuestSide:
                 self._key_pressed(key)
             case _:
                 self._asked(line, event)
+
+    def _machine_answered(self, line: AgentLine) -> None:
+        """Nobody will press a key there."""
+        if line is self._line and self._machine.state is not ConferenceState.JOINED:
+            self._tell(TargetFailed(reason="voicemail"))
 
     def _asked(
         self,

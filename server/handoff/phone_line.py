@@ -36,6 +36,7 @@ class PhoneLine:
 
     def __init__(self, dial: Callable[[], Awaitable[OutgoingLeg]]) -> None:
         self.on_event: Callable[[LineEvent], None] = _ignore
+        self.on_telephone = True
         self._dial = dial
         self._outgoing: OutgoingLeg | None = None
         self._answered = self._over = False

@@ -101,6 +101,11 @@ class AgentLine(Protocol):
     on_event: Callable[[LineEvent], None]
 
     @property
+    def on_telephone(self) -> bool:
+        """Whether a telephone is rung, which a machine may answer; else a browser."""
+        ...
+
+    @property
     def leg(self) -> AudioLeg | None:
         """The agent's audio, from TargetAnswered on."""
         ...

@@ -11,10 +11,11 @@ from typing import Final, Protocol
 
 from server.handoff.in_hand import CallInHand
 from server.recording import TrackRecorder
+from telephony.answering_machine import AnsweringMachine
 from telephony.mixer import Ear, Heard, Room
 from telephony.program import Layer, Loop, Playing
 from voice.events import SpeechError
-from voice.frames import Pcm
+from voice.frames import Pcm, silence
 from voice.playout import Reply
 from voice.ports import AudioLeg, TextToSpeech
 
@@ -29,6 +30,23 @@ class ClosableEar(Ear, Protocol):
     def close(self) -> None:
         """Hear nothing more; what was being said is still told."""
         ...
+
+
+class _MachineEar:
+    """telephony.mixer.Ear that tells of a machine, once."""
+
+    def __init__(self, on_machine: Callable[[], None]) -> None:
+        self._machine, self._on_machine = AnsweringMachine(), on_machine
+        self._heard, self._told = silence(), False
+
+    def push(self, frame: Pcm) -> None:
+        self._heard = frame
+
+    def act(self, now_s: float, sent: Pcm) -> None:
+        if not self._told and self._machine.receive(self._heard, sent):
+            self._told = True
+            # Soon: the room is in the middle of a tick, and they will be taken out of it.
+            asyncio.get_running_loop().call_soon(self._on_machine)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +134,10 @@ class Stage:
         """They hear us, and nobody else does; a leg they had before is replaced."""
         self.leaves(name)
         self.room.add(name, leg)
+
+    def watch_for_machine(self, name: str, on_machine: Callable[[], None]) -> None:
+        """Tell, once, when what answered turns out to be a machine; until they leave."""
+        self.room.overhear(name, _MachineEar(on_machine))
 
     def leaves(self, name: str) -> None:
         """Idempotent."""

@@ -27,6 +27,7 @@ from telephony.transfer_events import (
 
 log = logging.getLogger(__name__)
 
+_UNDECIDED: Final = (TransferState.BRIEFING, TransferState.DECIDING)
 ACCEPT_KEY, DECLINE_KEY = "1", "2"
 _NOT_THERE: Final = frozenset({"no_answer", "not_accepted"})  # the target's own doing
 
@@ -113,6 +114,8 @@ class TargetSide:
             case TargetAnswered():
                 if line.leg is not None:
                     self._stage.comes(AGENT, line.leg)
+                    if line.on_telephone and not self.joined:
+                        self._stage.watch_for_machine(AGENT, lambda: self._machine_answered(line))
                 self._run.tell(event)
             case TargetDeclined() | TargetFailed() | TargetGone():
                 self._line_ended(event)
@@ -136,6 +139,13 @@ class TargetSide:
         declined = isinstance(event, TargetDeclined)
         self._tell_of_end(event, "declined" if declined else event.reason or "gone")
 
+    def _machine_answered(self, line: AgentLine) -> None:
+        """Nobody will press a key there."""
+        if line is self.line and self._run.state in _UNDECIDED:
+            self._line_ended(TargetFailed(reason="voicemail"))
+            line.on_event = ignore
+            line.release("voicemail")
+
     def _tell_of_end(self, event: TargetDeclined | TargetFailed | TargetGone, outcome: str) -> None:
         """The queue, told of it, may pick the next target at once."""
         self._run.tell_before(event, lambda: self._turned_away(outcome))
@@ -150,7 +160,7 @@ class TargetSide:
         self._world.queue.turned_away(self.name, self._run.call.call_id, declined=declined)
 
     def _key_pressed(self, key: str) -> None:
-        if self._run.state not in (TransferState.BRIEFING, TransferState.DECIDING):
+        if self._run.state not in _UNDECIDED:
             return
         if key == ACCEPT_KEY:
             self._run.tell(TargetAccepted())

@@ -128,6 +128,7 @@ class FakeLine:
     def __init__(self, offer: Offer) -> None:
         self.on_event: Callable[[LineEvent], None] = lambda event: None
         self.offer = offer
+        self.on_telephone = False
         self.leg: AudioLeg | None = None
         self.rung = self.is_joined = False
         self.released: str | None = None

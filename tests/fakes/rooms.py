@@ -38,6 +38,12 @@ def voices(pcm: Pcm) -> set[str]:
     return {name for name in TONES_HZ if level(pcm, name) > AMPLITUDE / 20}
 
 
+def chatter() -> Pcm:
+    """20 ms of somebody talking on: loud, and no tone."""
+    made = np.random.default_rng(5).normal(0.0, 3_000.0, FRAME_SAMPLES)
+    return made.clip(-32_768, 32_767).astype(np.int16)
+
+
 class ToneLeg:
     """Says its tone for ever; what it is sent is kept."""
 

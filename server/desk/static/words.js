@@ -67,6 +67,7 @@ export const ENDED = {
   agent_hangup: "You ended the call.",
   declined: "Declined.",
   no_answer: "Nobody answered in time.",
+  voicemail: "Your voicemail answered; the caller went to a colleague.",
   answered_elsewhere: "Somebody else took the call.",
   browser_closed: "Your desk was closed too long; the caller went to a colleague.",
   connection_lost: "Your connection was lost too long; the caller went to a colleague.",

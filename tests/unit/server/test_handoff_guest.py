@@ -16,7 +16,7 @@ from telephony.transfer_events import (
 from tests.fakes.handoff_contexts import CALL_ID
 from tests.fakes.handoff_parts import FakeLine
 from tests.fakes.handoff_world import HandOffWorld, hears, joined
-from tests.fakes.rooms import ToneLeg
+from tests.fakes.rooms import ToneLeg, chatter
 
 
 @pytest.fixture
@@ -109,6 +109,17 @@ async def test_host_is_told_of_a_guest_who_does_not_come(
     assert hears(agent) == {"caller"}
     ready = {each.agent: each.state.value for each in world.queue.agents()}
     assert ready == {"ann": "talking", "bob": "ready"}
+
+
+async def test_mailbox_that_answers_for_a_guest_is_hung_up_on(world: HandOffWorld):
+    agent, host = await invited(world)
+    guest = world.line
+    guest.on_telephone = True
+    guest.answers(sees_context=False).voice = chatter()
+    await world.passes(7.5)
+    assert guest.released == "voicemail"
+    assert host.refusals == [(ColleagueInvited, "Bob did not join: voicemail")]
+    assert hears(agent) == {"caller"}
 
 
 def _why(end: TargetDeclined | TargetFailed) -> str:

@@ -23,7 +23,7 @@ from telephony.transfer_events import (
 )
 from tests.fakes.handoff_contexts import CALL_ID
 from tests.fakes.handoff_world import HandOffWorld, ever_heard, hears, joined
-from tests.fakes.rooms import ToneLeg, tone
+from tests.fakes.rooms import ToneLeg, chatter, tone
 from voice.events import HandOff, HandOffEnded, LegEnded
 
 
@@ -83,6 +83,36 @@ async def test_agent_on_a_telephone_takes_the_caller_with_a_key(world: HandOffWo
     world.line.on_event(LinePressedKey(key="1"))
     await world.passes(0.2)
     assert world.caller_hears() == {"agent"}
+
+
+@pytest.mark.parametrize("telephone", [True, False])
+async def test_mailbox_that_answers_an_agents_telephone_is_hung_up_on(
+    world: HandOffWorld, telephone: bool
+):
+    world.signs_in("ann")
+    await world.hands_off()
+    first = world.line
+    first.on_telephone = telephone
+    first.answers(sees_context=False).voice = chatter()
+    world.signs_in("bob")
+    await world.passes(7.5)
+    assert first.released == ("voicemail" if telephone else None)
+    assert world.caller_hears() == {"music"}
+    if telephone:
+        assert world.records.progress.attempts[0].outcome == "voicemail"
+        assert world.line.offer.agent_id == "bob"
+        assert {each.agent: each.state.value for each in world.queue.agents()}["ann"] == "away"
+
+
+async def test_agent_who_took_the_caller_may_talk_as_long_as_they_like(world: HandOffWorld):
+    world.signs_in("ann")
+    await world.hands_off()
+    world.line.on_telephone = True
+    leg = world.line.answers(sees_context=False)
+    world.line.on_event(LinePressedKey(key="1"))
+    leg.voice = chatter()
+    await world.passes(8.0)
+    assert world.line.released is None
 
 
 async def test_hand_off_is_on_record_from_request_to_end(world: HandOffWorld):
