@@ -16,6 +16,7 @@ from loadtest.load.page import page
 from loadtest.load.run import Progress, RunData, RunOptions, run_load
 from loadtest.load.summary import Summary, summarise
 from loadtest.load.terminal import failed_calls, live, tables
+from loadtest.shapes import Shape
 from loadtest.sip_uri import SipUri
 
 EXIT_BROKEN: Final = 1  # an SLO did not hold, or nobody answered
@@ -114,7 +115,17 @@ def status(summary: Summary, console: Console) -> int:
         return EXIT_BROKEN
     for verdict in _broken(summary):
         console.print(f"broken: {verdict}")
-    return 0 if summary.kept else EXIT_BROKEN
+    grown = _grown(summary)
+    if grown:
+        console.print(f"broken: the server grew from call to call: {', '.join(grown)}")
+    return 0 if summary.kept and not grown else EXIT_BROKEN
+
+
+def _grown(summary: Summary) -> Sequence[str]:
+    """What a soak found to grow; shorter runs are still filling caches, ramps are meant to grow."""
+    if summary.shape != Shape.SOAK:
+        return []
+    return [each.name for each in summary.server.held if each.grew]
 
 
 def _broken(summary: Summary) -> Sequence[str]:

@@ -8,7 +8,7 @@ from typing import Final
 from loadtest.load.plots import Axis, Limit, Line, bar_plot, line_plot
 from loadtest.load.slo import Verdict
 from loadtest.load.summary import Row, Summary
-from loadtest.load.terminal import late_ticks, ms, number, share
+from loadtest.load.terminal import held, late_ticks, ms, number, share
 from loadtest.statistics import Spread
 
 _STYLE: Final = Path(__file__).with_name("page.css")
@@ -247,7 +247,8 @@ def _details(summary: Summary) -> str:
         ("utterances in line, at most", number(summary.server.waiting_most, places=0)),
         ("utterances decoded together, mean", number(summary.server.together)),
         ("server memory, trend", number(summary.server.rss_mb_per_hour, "MB per hour", 1)),
-        ("server descriptors and threads", _handles(summary)),
+        *held(summary.server),
+        ("server descriptors and threads, at most", _handles(summary)),
     )
     grew = sorted(summary.server.grew.items())
     most = sorted(summary.server.most.items())

@@ -1,6 +1,6 @@
 """What the samples of the server amount to; pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,6 +15,26 @@ _LATE_TICKS: Final = "frontdesk_media_ticks_late_total"
 _LEFT_OUT: Final = "frontdesk_media_ticks_left_out_total"
 
 
+_SPARE: Final = {"MB": 8.0}
+"""Growth that is none: a heap's own breathing; 2 of what is counted, for calls that come and go."""
+_GROWTH: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What the server held of something, in the run's second quarter and in its last."""
+
+    name: str
+    unit: str  # empty: pieces
+    early: float
+    late: float
+
+    @property
+    def grew(self) -> bool:
+        """Whether that is more than chance."""
+        return self.late - self.early > max(_SPARE.get(self.unit, 2.0), _GROWTH * self.early)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFigures:
     """The server, as far as it could be seen."""
@@ -25,6 +45,7 @@ class ServerFigures:
     rss_most_mb: float | None = None
     mb_per_call: float | None = None  # growth with concurrent calls
     rss_mb_per_hour: float | None = None  # trend of the second half: a leak
+    held: tuple[Held, ...] = ()
     descriptors_most: int | None = None
     threads_most: int | None = None
     parts_ms: Mapping[str, float] = field(default_factory=dict[str, float])  # mean, of a turn
@@ -55,6 +76,7 @@ def server_figures(data: RunData, *, call_minutes: float, most_calls: int) -> Se
         rss_most_mb=max(rss, default=None),
         mb_per_call=_mb_per_call(rss, most_calls),
         rss_mb_per_hour=_trend_per_hour(samples),
+        held=tuple(_held(samples, data.length_s)),
         descriptors_most=max((s.descriptors for s in samples if s.descriptors), default=None),
         threads_most=max((s.threads for s in samples if s.threads), default=None),
         parts_ms=_parts(grew),
@@ -85,6 +107,29 @@ def _trend_per_hour(samples: Sequence[Sample]) -> float | None:
     spread = sum((at - mean_at) ** 2 for at, _ in half)
     slope = sum((at - mean_at) * (mb - mean_mb) for at, mb in half) / spread if spread else 0.0
     return 3_600 * slope
+
+
+_WATCHED: Final[tuple[tuple[str, str, Callable[[Sample], float | None]], ...]] = (
+    ("memory", "MB", lambda sample: sample.rss_mb),
+    ("descriptors", "", lambda sample: sample.descriptors),
+    ("threads", "", lambda sample: sample.threads),
+    ("tasks", "", lambda sample: sample.metrics.get("frontdesk_tasks")),
+    ("media ports", "", lambda sample: sample.metrics.get("frontdesk_rtp_ports")),
+    ("SIP dialogs", "", lambda sample: sample.metrics.get("frontdesk_sip_dialogs")),
+)
+
+
+def _held(samples: Sequence[Sample], length_s: float) -> Iterator[Held]:
+    """Compared between two quarters in which calls came and went: the first one fills caches."""
+    for name, unit, of in _WATCHED:
+        early, late = (
+            [value for sample in samples if from_s <= sample.at_s < to_s and (value := of(sample))]
+            for from_s, to_s in ((length_s / 4, length_s / 2), (length_s * 3 / 4, length_s))
+        )
+        if early and late:
+            yield Held(
+                name=name, unit=unit, early=sum(early) / len(early), late=sum(late) / len(late)
+            )
 
 
 def _metrics(samples: Sequence[Sample]) -> tuple[dict[str, float], dict[str, float]]:

@@ -91,6 +91,7 @@ def _figures(summary: Summary) -> Iterable[tuple[str, str]]:
         f"{number(server.rss_most_mb, 'MB', 0)} at most, "
         f"{number(server.mb_per_call, 'MB')} a call",
     )
+    yield from held(server)
     yield (
         "callers' clock late",
         (f"p50 {generator.late_p50_ms:.1f} ms, p99 {generator.late_p99_ms:.1f} ms"),
@@ -115,6 +116,14 @@ def _server_inside(server: ServerFigures) -> Iterable[tuple[str, str]]:
             "utterances in line, decoded together",
             f"{number(server.waiting_most, places=0)} at most, {server.together:.2f} on average",
         )
+
+
+def held(server: ServerFigures) -> Iterable[tuple[str, str]]:
+    """What the server held early and late in the run: what only grows is a leak."""
+    for each in server.held:
+        places = 0 if each.unit else 1
+        both = f"{number(each.early, each.unit, places)}, {number(each.late, each.unit, places)}"
+        yield f"{each.name}, 2nd and last quarter", f"{both}{' GREW' if each.grew else ''}"
 
 
 def late_ticks(server: ServerFigures) -> str:

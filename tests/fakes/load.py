@@ -41,6 +41,7 @@ def run_data(
     late_s: float = 0.001,
     generator_cores: float = 0.2,
     calls: int = 30,
+    tasks_a_second: float = 0.0,
 ) -> RunData:
     """A run of a minute and a half whose calls come every 2 s and last 20 s, a gap every 5 s.
 
@@ -72,7 +73,7 @@ def run_data(
                 late=counts,
             )
         )
-    data.samples += [_sample(float(at_s)) for at_s in range(0, 100, 2)]
+    data.samples += [_sample(float(at_s), tasks_a_second) for at_s in range(0, 100, 2)]
     return data
 
 
@@ -93,7 +94,7 @@ def _call(number: int, gap_ms: float) -> CallRecord:
     )
 
 
-def _sample(at_s: float) -> Sample:
+def _sample(at_s: float, tasks_a_second: float) -> Sample:
     return Sample(
         at_s=at_s,
         cpu_s=10 + 0.5 * at_s,
@@ -104,6 +105,7 @@ def _sample(at_s: float) -> Sample:
             "frontdesk_gap_part_seconds_sum{part=decode_s}": 0.01 * at_s,
             "frontdesk_gap_part_seconds_count{part=decode_s}": 0.5 * at_s,
             "frontdesk_calls_active": 10.0,
+            "frontdesk_tasks": 40 + tasks_a_second * at_s,
             "frontdesk_cpu_seconds_total{part=media}": 0.2 * at_s,
             "frontdesk_cpu_seconds_total{part=recognition}": 0.1 * at_s,
             "frontdesk_media_ticks_total": 50 * at_s,

@@ -95,6 +95,18 @@ def test_status_tells_a_broken_objective_from_callers_too_slow_to_tell():
     assert status(summarise(run_data(gap_ms=900, late_s=0.05)), quiet) == EXIT_BOTTLENECK
 
 
+def test_soak_in_which_the_server_holds_more_and_more_is_broken() -> None:
+    quiet = Console(quiet=True)
+    assert status(summarise(run_data(shape=Shape.SOAK)), quiet) == 0
+    leaking = summarise(run_data(shape=Shape.SOAK, tasks_a_second=0.5))
+    assert [each.name for each in leaking.server.held if each.grew] == ["tasks"]
+    assert status(leaking, quiet) == EXIT_BROKEN
+
+
+def test_run_that_is_no_soak_may_still_fill_its_caches() -> None:
+    assert status(summarise(run_data(tasks_a_second=0.5)), Console(quiet=True)) == 0
+
+
 def test_slow_server_breaks_its_objective():
     summary = summarise(run_data(gap_ms=900))
     assert not summary.kept
