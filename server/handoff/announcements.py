@@ -19,6 +19,7 @@ class Announcements:
     offer_callback: str = (
         "You do not have to wait: press 1, and we will call you back without losing your place."
     )
+    offer_message: str = "To leave a message instead of waiting, press 2."
     callback_promised: str = "Thank you. We will call you back when it is your turn. Goodbye."
     calling_back: str = "Thank you. I am calling them now."
     called_back: str = "Hello. This is the call back you asked for. Here is my colleague."

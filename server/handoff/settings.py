@@ -11,10 +11,11 @@ from server.handoff.callbacks import CallbackOptions
 from server.handoff.waiting_room import Routing
 from telephony.opening_hours import ALWAYS_OPEN, Hours, OpeningHours, Weekday
 from telephony.queue import CallQueue
-from telephony.queue_events import MAIN_QUEUE
+from telephony.queue_events import MAIN_QUEUE, GiveUpReason
 from telephony.queue_line import QueueOptions
 from telephony.queue_statistics import QueueStatistics, StatisticsOptions
 from telephony.transfer import TransferOptions
+from telephony.transfer_events import Recovery
 
 _DAYS: Final = tuple(day.name.lower() for day in Weekday)
 
@@ -124,6 +125,9 @@ class HandOffConfig(_Section):
     callback_after_s: Seconds | None = 60.0  # of waiting, a callback is offered; none: never
     callback_again_s: Seconds = 600.0  # after a caller who was called back did not answer
     callback_tries: int = Field(default=3, ge=1)  # then it is given up
+    recoveries: dict[GiveUpReason, Recovery] = Field(default_factory=dict[GiveUpReason, Recovery])
+    """What callers get whom nobody takes, by why (closed, full, waited_too_long, nobody_signed_in):
+    callback, voicemail, or what the dialog says."""
     wrap_up_s: Seconds = 60.0
     max_length: int = Field(default=100, ge=1)  # callers waiting; the next is turned away
     announce_after_s: Seconds = 15.0  # callers are told where they stand, and for how long
@@ -180,6 +184,7 @@ class HandOffConfig(_Section):
             max_length=self.max_length,
             announce_after_s=self.announce_after_s,
             announce_every_s=self.announce_every_s,
+            recoveries=self.recoveries,
             opening_hours=self.opening.hours(),
             max_wait_s=self.max_wait_s,
             nobody_s=self.nobody_s,

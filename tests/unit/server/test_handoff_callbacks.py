@@ -4,7 +4,7 @@ import pytest
 
 from server.handoff.callbacks import dialable
 from server.handoff.context import HandOffContext
-from server.handoff.in_hand import CallOver
+from server.handoff.in_hand import CallOver, TakenBack
 from server.handoff.ports import CallReturned
 from telephony.leg import CallerInfo
 from telephony.queue import CallQueue
@@ -15,7 +15,7 @@ from tests.fakes.handoff_contexts import CALL_ID, handoff_context
 from tests.fakes.handoff_parts import KeptHandOffs
 from tests.fakes.handoff_world import HandOffWorld, hears
 from tests.fakes.rooms import ToneLeg, voices
-from voice.events import KeyPressed, LegEnded
+from voice.events import HandOffEnded, KeyPressed, LegEnded
 
 OPTIONS = QueueOptions(callback_after_s=1.0, nobody_s=60.0)
 
@@ -104,6 +104,30 @@ async def test_caller_without_a_number_is_not_offered_it(monkeypatch: pytest.Mon
     await world.hands_off()
     await world.passes(3.0)
     assert not [text for text in world.tts.said if "press 1" in text]
+
+
+async def test_caller_who_would_rather_leave_a_message_is_the_dialogs_again(world: HandOffWorld):
+    assert any("To leave a message instead of waiting, press 2." in each for each in world.tts.said)
+    world.caller.on_event(KeyPressed(key="2"))
+    outcome = await world.ended()
+    assert outcome == TakenBack(ended=HandOffEnded(reason="caller_chose", recovery="voicemail"))
+    assert world.queue.callers(world.wall_s) == []
+    assert world.records.promises == {}
+
+
+async def test_caller_without_a_number_can_still_leave_a_message(monkeypatch: pytest.MonkeyPatch):
+    world = new_world()
+    info = CallerInfo(call_id="x", caller="", callee="desk", transport="webrtc", peer="")
+    monkeypatch.setattr(world.caller, "info", info)
+    world.is_staffed()
+    await world.hands_off()
+    await world.passes(3.0)
+    world.caller.on_event(KeyPressed(key="1"))
+    await world.passes(0.1)
+    assert world.outcome is not None
+    assert not world.outcome.done()
+    world.caller.on_event(KeyPressed(key="2"))
+    assert isinstance(await world.ended(), TakenBack)
 
 
 async def test_agent_who_comes_while_the_caller_is_told_has_them_at_once(world: HandOffWorld):

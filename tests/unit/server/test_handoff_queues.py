@@ -1,18 +1,19 @@
 """Who waits where and goes first is what `[handoff]` says, and who picks up is who fits best."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from server.config import ConfigError, load_config
 from server.handoff.acquaintance import Acquaintance
+from server.handoff.in_hand import TakenBack
 from server.handoff.settings import HandOffConfig
 from server.records.errors import RecordsUnavailableError
 from telephony.transfer_events import AgentTransferredOn
 from tests.fakes.handoff_world import HandOffWorld, joined
-from voice.events import HandOff
+from voice.events import HandOff, HandOffEnded
 
 TEAMS: dict[str, Any] = {
     "max_wait_s": 600,
@@ -35,6 +36,20 @@ def test_each_team_has_a_queue_that_differs_only_where_it_says_so():
     assert (queues["orders"].max_length, queues["orders"].overflow_after_s) == (3, 30)
     assert (queues["orders"].skill, queues["orders"].max_wait_s) == ("orders", 600)
     assert queues["returns"].max_length == queues["main"].max_length
+
+
+async def test_caller_who_comes_when_it_is_closed_leaves_a_message_where_that_is_set():
+    settings: dict[str, Any] = {
+        "opening": {"holidays": {"2027-01-15": []}, "monday": ["09:00-17:00"]},
+        "recoveries": {"closed": "voicemail"},
+    }
+    world = world_of(settings)
+    world.wall_s = datetime(2027, 1, 15, 12, tzinfo=UTC).timestamp()
+    world.is_staffed()
+    await world.passes(0.2)
+    await world.hands_off()
+    outcome = await world.ended()
+    assert outcome == TakenBack(ended=HandOffEnded(reason="closed", recovery="voicemail"))
 
 
 @pytest.mark.parametrize(
