@@ -161,9 +161,12 @@ class JitterBuffer:
             return
         verdict = self._source.receive(packet.ssrc, packet.sequence)
         sequence = self._source.sequence
+        if verdict is Verdict.NEWEST:  # nearly always
+            self._accept(packet, sequence, arrival_s, newest=True)
+            return
         match verdict:
-            case Verdict.NEWEST | Verdict.REORDERED:
-                self._accept(packet, sequence, arrival_s, newest=verdict is Verdict.NEWEST)
+            case Verdict.REORDERED:
+                self._accept(packet, sequence, arrival_s, newest=False)
             case Verdict.RESTARTED:
                 self._start_anew()
                 if self._candidate is not None:

@@ -1,5 +1,4 @@
 import struct
-from dataclasses import replace
 
 import pytest
 
@@ -65,14 +64,14 @@ def test_a_packet_is_written_as_it_goes_over_the_wire() -> None:
 @pytest.mark.parametrize(
     "packet",
     [
-        replace(PACKET, payload_type=128),
-        replace(PACKET, sequence=65536),
-        replace(PACKET, timestamp=-1),
-        replace(PACKET, ssrc=1 << 32),
-        replace(PACKET, csrcs=tuple(range(16))),
-        replace(PACKET, csrcs=(1 << 32,)),
-        replace(PACKET, extension=HeaderExtension(profile=1, data=b"abc")),
-        replace(PACKET, extension=HeaderExtension(profile=1, data=bytes(4 << 16))),
+        PACKET._replace(payload_type=128),
+        PACKET._replace(sequence=65536),
+        PACKET._replace(timestamp=-1),
+        PACKET._replace(ssrc=1 << 32),
+        PACKET._replace(csrcs=tuple(range(16))),
+        PACKET._replace(csrcs=(1 << 32,)),
+        PACKET._replace(extension=HeaderExtension(profile=1, data=b"abc")),
+        PACKET._replace(extension=HeaderExtension(profile=1, data=bytes(4 << 16))),
     ],
 )
 def test_fields_that_do_not_fit_are_refused(packet: RtpPacket) -> None:
