@@ -127,7 +127,8 @@ class SttEngine:
         self.name = str(model)
         stated = entry.context if entry else catalog.stated_context(Path(model))
         self._rule = context or stated or STOCK_CONTEXT
-        self._prompts = entry is None or entry.prompts
+        # Models that were trained here, and so state their context, never saw a prompt.
+        self._prompts = entry.prompts if entry else stated is None
         self._confidence = (entry and entry.confidence) or Confidence()
         self._retry = retry
         self._beam = beam

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice, zip_longest
 from typing import Final
 
+from dialog.flow import Flow
 from models import constraint
 from models.constraint import Kind, Vocabulary
 from models.errors import ModelError
@@ -46,6 +48,9 @@ hypothesis votes for the slot's value, and a number that the caller has only hal
 completed by guesses."""
 
 
+_HINTED: Final = 3  # examples of an intent
+
+
 class Recogniser:
     """SpeechToText on an engine of models/: `threads` utterances at a time, the rest in one line.
 
@@ -58,14 +63,17 @@ class Recogniser:
         *,
         threads: int,
         second_opinion: Callable[[], bool] = lambda: True,
+        hint: str | None = None,
     ) -> None:
         """
         Args:
+            hint: what callers are likely to say where they may say anything.
             second_opinion: asked for each utterance: may it be decoded a second time, within what
                 the slot allows?
         """
         self._pool = RecognitionPool(engine, threads=threads)
         self._second_opinion = second_opinion
+        self._hint = hint
 
     @property
     def wait_s(self) -> float:
@@ -87,8 +95,10 @@ class Recogniser:
     ) -> Transcription:
         """See SpeechToText."""
         within = vocabulary_of(expects) if self._second_opinion() else None
+        hint = self._hint if expects.kind is Expects.FREE else None
+        request = Request(pcm=pcm, within=within, hint=hint)
         try:
-            asked = self._pool.submit(Request(pcm=pcm, within=within), speculative=speculative)
+            asked = self._pool.submit(request, speculative=speculative)
             heard = await asyncio.wrap_future(asked)
         except (ModelError, RuntimeError, ValueError) as error:
             raise SpeechError(str(error)) from error
@@ -103,6 +113,16 @@ class Recogniser:
 
     def close(self) -> None:
         self._pool.close()
+
+
+def hint_of(flow: Flow) -> str | None:
+    """A sentence or two for each thing that the flow's callers want, for models that take hints.
+
+    One example after another of each intent in turn, since only so many words are read.
+    """
+    turns = zip_longest(*(intent.examples for intent in flow.intents.values()))
+    chosen = [text for turn in islice(turns, _HINTED) for text in turn if text]
+    return ". ".join(chosen) + "." if chosen else None
 
 
 def vocabulary_of(expects: Expectation) -> Vocabulary | None:

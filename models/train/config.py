@@ -6,10 +6,15 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from models.catalog import ContextRule, Rule
 from models.errors import ModelError
 
 QUANTISATIONS: Final = ("int8", "float16", "float32")
 """How a trained model is written; each is a folder of the work folder."""
+
+
+TRAINED_CONTEXT: Final = ContextRule(rule=Rule.EXACT, margin_s=0.0, longest_s=9.0)
+"""How a model of this recipe listens: it was trained on utterances at their own length."""
 
 
 class RecipeError(ModelError):

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.train.config import QUANTISATIONS
+from models import catalog
+from models.train.config import QUANTISATIONS, TRAINED_CONTEXT
 from models.train.model import ENCODER_POSITIONS, Shape, sinusoids
 from models.train.vocabulary import Vocabulary
 
@@ -57,7 +58,8 @@ def export(
     *,
     quantisation: str = "int8",
 ) -> None:
-    """Write model.bin, config.json, vocabulary.json, tokenizer.json and preprocessor_config.json.
+    """Write model.bin, config.json, vocabulary.json, tokenizer.json, preprocessor_config.json and
+    the context rule.
 
     Raises:
         ValueError: an unknown quantisation, or the vocabulary is not the model's.
@@ -71,6 +73,7 @@ def export(
     write(state, shape, vocabulary.tokens(), folder, quantisation=quantisation)
     shutil.copyfile(tokenizer, folder / "tokenizer.json")
     folder.joinpath("preprocessor_config.json").write_text(json.dumps(_PREPROCESSOR))
+    catalog.state_context(folder, TRAINED_CONTEXT)
 
 
 def write(

@@ -6,17 +6,14 @@ from pathlib import Path
 from typing import Final
 
 from models import catalog
-from models.catalog import ContextRule, Rule
+from models.catalog import ContextRule
 from models.confidence import Confidence
 from models.stt import SttEngine
 from models.train import corpus
-from models.train.config import RecipeError
+from models.train.config import TRAINED_CONTEXT, RecipeError
 from models.train.evaluate import CONDITIONS, Row, measure, size_of, table, words_of_nobody
 
 _QUIET_TRIALS: Final = 200
-
-TRAINED_CONTEXT: Final = ContextRule(rule=Rule.EXACT, margin_s=0.0, longest_s=9.0)
-"""How a model of this recipe listens: it was trained on utterances at their own length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -190,6 +190,19 @@ def test_altered_weights_of_a_known_model_are_noticed(
 # --- words ----------------------------------------------------------------------------------------
 
 
+def test_a_folder_that_states_its_context_is_used_as_trained(engine: SttEngine, tmp_path: Path):
+    folder = tmp_path / "own"
+    shutil.copytree("models/bundled/stt", folder)
+    rule = ContextRule(rule=Rule.EXACT, margin_s=0.0, longest_s=9.0)
+    catalog.state_context(folder, rule)
+    own = SttEngine(folder)
+    pcm = say("four eight one five")
+    frames = own.prepare(Request(pcm=pcm)).lengths
+    assert frames == engine.prepare(Request(pcm=pcm)).lengths
+    hinted = own.transcribe(pcm, hint="where is my parcel. i want to pay my bill.")
+    assert hinted.text == engine.transcribe(pcm).text
+
+
 def test_words_are_in_order_and_inside_the_sound(engine: SttEngine):
     silence = np.zeros(RATE_HZ, dtype=np.int16)
     heard = engine.transcribe(

@@ -10,9 +10,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (extra: train)")
 
+from models import catalog  # noqa: E402
 from models.train import corpus, ct2_weights  # noqa: E402
 from models.train.batches import FULL_FRAMES, Batches  # noqa: E402
-from models.train.config import Plan  # noqa: E402
+from models.train.config import TRAINED_CONTEXT, Plan  # noqa: E402
 from models.train.corpus import RATE_HZ, Utterance  # noqa: E402
 from models.train.export import export  # noqa: E402
 from models.train.model import Shape, Whisper  # noqa: E402
@@ -48,6 +49,7 @@ def test_bundled_weights_survive_being_read_and_written(tmp_path: Path) -> None:
     export(weights, Shape(vocabulary=VOCABULARY.size), BUNDLED / "tokenizer.json", tmp_path)
     for name in ("model.bin", "config.json", "vocabulary.json"):
         assert (tmp_path / name).read_bytes() == (BUNDLED / name).read_bytes(), name
+    assert catalog.stated_context(tmp_path) == TRAINED_CONTEXT
 
 
 def test_exporting_leaves_the_weights_as_they_were(tmp_path: Path) -> None:

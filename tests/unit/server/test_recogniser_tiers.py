@@ -7,7 +7,8 @@ import numpy as np
 
 from models.stt import Prepared, Request, SttEngine
 from models.transcript import Transcript
-from server.speech import Recogniser
+from server.flows import find_flow
+from server.speech import Recogniser, hint_of
 from voice.events import Expectation, Expects
 
 FOUR_DIGITS = Expectation(kind=Expects.DIGITS, min_length=4, max_length=4)
@@ -27,6 +28,26 @@ class AskedEngine:
 
     def transcribe_batch(self, prepared: Sequence[Prepared]) -> list[Transcript]:
         return [Transcript() for _ in prepared]
+
+
+async def hint_for(expects: Expectation) -> str | None:
+    engine = AskedEngine()
+    hint = hint_of(find_flow("orders"))
+    recogniser = Recogniser(cast(SttEngine, engine), threads=1, hint=hint)
+    await recogniser.transcribe(np.zeros(800, dtype=np.int16), expects=expects)
+    recogniser.close()
+    return engine.asked[0].hint
+
+
+async def test_where_callers_may_say_anything_the_flows_phrases_are_hinted_at():
+    hint = await hint_for(Expectation())
+    assert hint is not None
+    for intent in find_flow("orders").intents.values():
+        assert intent.examples[0] in hint, intent.name
+
+
+async def test_where_an_answer_is_expected_nothing_is_hinted_at():
+    assert await hint_for(FOUR_DIGITS) is None
 
 
 async def asked_within_its_slot(*, fits: bool) -> bool:
