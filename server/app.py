@@ -32,7 +32,7 @@ from server.people import PeopleNeeds, mount_people, open_people, open_phones, v
 from server.phone_door import PhoneDoor
 from server.records.records import Records
 from server.sip_door import SipDoor
-from server.speech import Recogniser, Speaker
+from server.speech import Recogniser, Speaker, hint_of
 from server.stream_door import StreamDoor, gate_of
 from server.twilio_webhook import twilio_webhook
 from server.web import serving
@@ -120,6 +120,7 @@ async def _open_inside(
             engines.stt,
             threads=config.speech.threads,
             second_opinion=lambda: load.step < Step.ONE_TIER,
+            hint=hint_of(engines.flow),
         ),
     )
     metrics.watch_recognition(ours)
