@@ -179,8 +179,14 @@ def _level(options: ShapeOptions) -> Callable[[float], int]:
             return lambda now_s: options.calls
 
 
+def spike_s(options: ShapeOptions) -> tuple[float, float]:
+    """When a spike begins and ends: the middle third of the run."""
+    return options.length_s / 3, 2 * options.length_s / 3
+
+
 def _in_spike(options: ShapeOptions, now_s: float) -> bool:
-    return options.length_s / 3 <= now_s < 2 * options.length_s / 3
+    start_s, end_s = spike_s(options)
+    return start_s <= now_s < end_s
 
 
 def _arrivals(options: ShapeOptions, rate: float, random: Random) -> Iterator[float]:

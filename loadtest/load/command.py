@@ -15,7 +15,7 @@ from loadtest.load.files import to_json, write_text
 from loadtest.load.page import page
 from loadtest.load.run import Progress, RunData, RunOptions, run_load
 from loadtest.load.summary import Summary, summarise
-from loadtest.load.terminal import failed_calls, live, tables
+from loadtest.load.terminal import failed_calls, live, spiked, tables
 from loadtest.shapes import Shape
 from loadtest.sip_uri import SipUri
 
@@ -115,10 +115,14 @@ def status(summary: Summary, console: Console) -> int:
         return EXIT_BROKEN
     for verdict in _broken(summary):
         console.print(f"broken: {verdict}")
+    spike = summary.spike
+    if spike is not None and not spike.held:
+        console.print(f"broken: callers who were in noticed the spike: {spiked(spike)}")
     grown = _grown(summary)
     if grown:
         console.print(f"broken: the server grew from call to call: {', '.join(grown)}")
-    return 0 if summary.kept and not grown else EXIT_BROKEN
+    held = spike is None or spike.held
+    return 0 if summary.kept and held and not grown else EXIT_BROKEN
 
 
 def _grown(summary: Summary) -> Sequence[str]:

@@ -8,7 +8,7 @@ from typing import Final
 from loadtest.load.plots import Axis, Limit, Line, bar_plot, line_plot
 from loadtest.load.slo import Verdict
 from loadtest.load.summary import Row, Summary
-from loadtest.load.terminal import held, late_ticks, ms, number, share
+from loadtest.load.terminal import held, late_ticks, ms, number, share, spiked
 from loadtest.statistics import Spread
 
 _STYLE: Final = Path(__file__).with_name("page.css")
@@ -238,6 +238,7 @@ def _details(summary: Summary) -> str:
     )
     generator = summary.generator
     facts = (
+        *([("the spike", spiked(summary.spike))] if summary.spike is not None else []),
         ("packets lost, server to caller", share(summary.audio.loss, 2)),
         ("MOS that 95% of the calls reach", number(summary.audio.mos_p5)),
         ("callers' clock late, p50 and p99", _late(summary)),

@@ -16,6 +16,7 @@ from loadtest.load.run import RunData, between
 from loadtest.load.server_figures import ServerFigures, server_figures
 from loadtest.load.server_side import Sample
 from loadtest.load.slo import Verdict
+from loadtest.load.spike_figures import SpikeFigures, spike_figures
 from loadtest.shapes import Shape, stage_ends_s
 from loadtest.statistics import Spread, slope
 
@@ -98,6 +99,7 @@ class Summary:
     audio: Audio
     generator: GeneratorFigures
     server: ServerFigures
+    spike: SpikeFigures | None
     verdicts: tuple[Verdict, ...]
     scenarios: tuple[Row, ...]
     levels: tuple[Row, ...]  # the knee curve
@@ -131,6 +133,7 @@ def summarise(data: RunData) -> Summary:
         audio=_audio(calls),
         generator=generator_figures(data),
         server=server_figures(data, call_minutes=call_minutes, most_calls=most_calls),
+        spike=spike_figures(data),
         verdicts=tuple(each.judge(calls) for each in options.slos),
         scenarios=tuple(_scenario_rows(calls)),
         levels=tuple(_levels(data)),

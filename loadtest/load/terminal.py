@@ -11,6 +11,7 @@ from loadtest.load.records import Fate
 from loadtest.load.run import Progress
 from loadtest.load.server_figures import ServerFigures
 from loadtest.load.slo import Verdict
+from loadtest.load.spike_figures import SpikeFigures
 from loadtest.load.summary import Row, Summary
 from loadtest.statistics import Spread, percentile
 
@@ -77,6 +78,8 @@ def _figures(summary: Summary) -> Iterable[tuple[str, str]]:
     generator, server = summary.generator, summary.server
     fates = ", ".join(f"{number} {fate}" for fate, number in outcomes.fates.items() if number)
     yield "calls", f"{outcomes.dialled} dialled: {fates or 'none'}"
+    if summary.spike is not None:
+        yield "the spike", spiked(summary.spike)
     yield "success, containment", f"{share(outcomes.success)}, {share(outcomes.containment)}"
     yield "wrong records, asked twice", f"{outcomes.wrong_records}, {outcomes.asked_twice}"
     yield "cut off while speaking", f"{outcomes.cut_offs}"
@@ -116,6 +119,15 @@ def _server_inside(server: ServerFigures) -> Iterable[tuple[str, str]]:
             "utterances in line, decoded together",
             f"{number(server.waiting_most, places=0)} at most, {server.together:.2f} on average",
         )
+
+
+def spiked(spike: SpikeFigures) -> str:
+    """What those who were in noticed of a spike."""
+    before, during = ms(spike.before_ms.p95), ms(spike.during_ms.p95)
+    return (
+        f"gap p95 {before} before, {during} in it ({number(spike.ratio, places=2)}×); "
+        f"{spike.refused} refused, {spike.dropped} dropped"
+    )
 
 
 def held(server: ServerFigures) -> Iterable[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -19,6 +20,7 @@ from loadtest.load.records import CallRecord, Fate
 from loadtest.load.run import RunData, between
 from loadtest.load.server_side import parse_metrics
 from loadtest.load.summary import summarise, up_between
+from loadtest.load.terminal import tables
 from loadtest.shapes import Shape
 from tests.fakes.load import call, run_data
 
@@ -101,6 +103,35 @@ def test_soak_in_which_the_server_holds_more_and_more_is_broken() -> None:
     leaking = summarise(run_data(shape=Shape.SOAK, tasks_a_second=0.5))
     assert [each.name for each in leaking.server.held if each.grew] == ["tasks"]
     assert status(leaking, quiet) == EXIT_BROKEN
+
+
+def test_spike_that_callers_noticed_is_broken_and_one_they_did_not_is_kept() -> None:
+    quiet, console = Console(quiet=True), Console(record=True, width=120)
+    # Gaps grow by a percent from call to call: 1.11 times the gap in the spike's third.
+    kept = summarise(run_data(shape=Shape.SPIKE))
+    assert kept.spike is not None
+    assert kept.spike.ratio == pytest.approx(1.01**10, rel=0.08)
+    assert status(kept, quiet) == 0
+    console.print(tables(kept))
+    assert "the spike" in console.export_text()
+    data = run_data(shape=Shape.SPIKE)
+    data.calls = [
+        replace(c, gaps=tuple((at, gap * (2 if 30 <= at < 60 else 1)) for at, gap in c.gaps))
+        for c in data.calls
+    ]
+    assert status(summarise(data), quiet) == EXIT_BROKEN
+
+
+def test_spike_counts_whom_it_turned_away_and_whom_it_dropped() -> None:
+    data = run_data(shape=Shape.SPIKE)
+    data.calls += [
+        call(Fate.REFUSED, dialled_s=40.0, ended_s=40.1),
+        call(Fate.REFUSED, dialled_s=10.0, ended_s=10.1),
+        call(Fate.DROPPED, dialled_s=20.0, ended_s=50.0),
+    ]
+    spike = summarise(data).spike
+    assert spike is not None
+    assert (spike.refused, spike.dropped, spike.held) == (1, 1, False)
 
 
 def test_run_that_is_no_soak_may_still_fill_its_caches() -> None:
