@@ -37,7 +37,7 @@ from loadtest.speech import VoiceSettings
 _PULSE_S: Final = 1.0
 _STOP_S: Final = 8.0  # for BYEs and last words; then calls are cut
 _KEPT_S: Final = 120.0  # of audio when no recording is wanted: more than any prompt
-_REAL_TIME: Final = 2  # of 99: before a server that is real-time itself, or the callers are late
+_REAL_TIME: Final = 3  # of 99: before a server that is real-time itself, or the callers are late
 _NICENESS: Final = -5  # where real time is not permitted
 _SWITCH_S: Final = 0.0005  # how long the clock waits for a thread that only passes speech on
 
