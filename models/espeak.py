@@ -105,7 +105,6 @@ class _Library:
         )
         if rate_hz <= 0:
             raise EngineError(f"espeak-ng does not start: no usable data in {data_path}")
-        self._lib.espeak_SetSynthCallback(self._callback)
         return rate_hz
 
     def _on_audio(self, wav: Any, count: int, events: Any) -> int:
@@ -156,6 +155,8 @@ class _Library:
         raw = text.encode() + b"\0"
         with self.lock:
             self._audio, self._marks = [], []
+            # The library has one callback for the process, and training has one of its own.
+            self._lib.espeak_SetSynthCallback(self._callback)
             if self._lib.espeak_SetVoiceByName(voice.resolved.encode()) != _EE_OK:
                 raise EngineError(f"espeak-ng lost its voice {voice.voice!r}")
             self._lib.espeak_SetParameter(_RATE, voice.rate_wpm, 0)

@@ -92,7 +92,6 @@ class EspeakVoices:
         self._audio: list[NDArray[np.int16]] = []
         self._events: list[tuple[int, str]] = []
         self._callback = _Callback(self._received)  # kept: C holds only a bare pointer to it
-        self._library.espeak_SetSynthCallback(self._callback)
 
     def speak(
         self, text: str, voice: str, rng: random.Random
@@ -100,6 +99,8 @@ class EspeakVoices:
         """Audio at 8 kHz and its phoneme targets, with random rate, pitch and range."""
         self._audio.clear()
         self._events.clear()
+        # The library has one callback for the process, and the server's voice one of its own.
+        self._library.espeak_SetSynthCallback(self._callback)
         self._library.espeak_SetVoiceByName(voice.encode())
         for parameter, low, high in ((_RATE, 115, 240), (_PITCH, 10, 90), (_RANGE, 15, 85)):
             self._library.espeak_SetParameter(parameter, rng.randint(low, high), 0)

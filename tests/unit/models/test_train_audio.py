@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.espeak import EspeakVoice
 from models.train import augment, codecs, corpus, digits, people
 from models.train.corpus import RATE_HZ, Utterance
+from models.train.espeak_voice import EspeakVoices
 from models.train.phonemes import frames
 
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE_HZ) / RATE_HZ)).astype(np.float32)
@@ -190,6 +192,17 @@ def test_people_held_out_unclear_texts_and_long_recordings_are_left_out(tmp_path
 def test_a_faulty_list_of_people_is_refused(tmp_path: Path, lines: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         people.recordings(recorded_people(tmp_path, lines))
+
+
+def test_the_voices_of_training_and_of_the_server_share_one_library() -> None:
+    server = EspeakVoice("en-us")
+    before = server.render("four eight one five").pcm
+    for _ in range(2):  # each time another that is gone before the server speaks again
+        audio, targets = EspeakVoices().speak("four eight", "en-us", random.Random(1))
+        assert len(audio) > 0
+        assert targets.any()
+        after = server.render("four eight one five").pcm  # its melody follows the last speaker's
+        assert len(after) == pytest.approx(len(before), rel=0.05)
 
 
 def test_phoneme_targets_lie_where_the_sounds_are() -> None:
