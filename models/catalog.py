@@ -9,6 +9,7 @@ This module imports in a few milliseconds: the command line lists models without
 
 import hashlib
 import json
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -64,12 +65,22 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextRule:
-    """How much audio a Whisper encoder is given for an utterance."""
+    """How much audio a Whisper encoder is given for an utterance.
+
+    step_s: lengths are rounded up to its multiples, so that utterances of several calls have the
+    same one and can be decoded together; 0: they are not rounded.
+    """
 
     rule: Rule = Rule.FULL
     margin_s: float = 0.0
     floor_s: float = 0.0
     longest_s: float = MAX_CONTEXT_S  # longer utterances are cut: the model saw none in training
+    step_s: float = 0.0
+
+    @property
+    def shares_lengths(self) -> bool:
+        """Whether many utterances are given the same length."""
+        return self.rule is not Rule.EXACT or self.step_s > 0
 
     def seconds(self, speech_s: float) -> float:
         """Length of the encoder's input for `speech_s` of audio, at most 30 s."""
@@ -80,6 +91,8 @@ class ContextRule:
                 wanted_s = max(self.floor_s, speech_s + self.margin_s)
             case Rule.FULL:
                 wanted_s = MAX_CONTEXT_S
+        if self.step_s > 0:
+            wanted_s = math.ceil(round(wanted_s / self.step_s, 6)) * self.step_s
         return min(MAX_CONTEXT_S, wanted_s)
 
 
@@ -329,4 +342,5 @@ def _context(table: Mapping[str, Any]) -> ContextRule:
         margin_s=float(table.get("margin_s", 0.0)),
         floor_s=float(table.get("floor_s", 0.0)),
         longest_s=float(table.get("longest_s", MAX_CONTEXT_S)),
+        step_s=float(table.get("step_s", 0.0)),
     )

@@ -144,7 +144,7 @@ class SttEngine:
     @property
     def batches(self) -> bool:
         """Whether utterances often have the same encoder length, so that they can be batched."""
-        return self._rule.rule is not Rule.EXACT
+        return self._rule.shares_lengths
 
     def transcribe(
         self,

@@ -79,10 +79,26 @@ def test_voices_whose_data_forbid_it_are_marked_not_for_commercial_use():
         (ContextRule(rule=Rule.FLOOR, floor_s=10.0, margin_s=2.0), 2.0, 10.0),
         (ContextRule(rule=Rule.FLOOR, floor_s=10.0, margin_s=2.0), 9.0, 11.0),
         (ContextRule(rule=Rule.FULL), 2.0, 30.0),
+        (ContextRule(rule=Rule.EXACT, step_s=0.5), 2.01, 2.5),
+        (ContextRule(rule=Rule.EXACT, step_s=0.5), 2.5, 2.5),
+        (ContextRule(rule=Rule.EXACT, step_s=0.5), 29.9, 30.0),
     ],
 )
 def test_context_rules(rule: ContextRule, speech_s: float, context_s: float):
     assert rule.seconds(speech_s) == context_s
+
+
+@pytest.mark.parametrize(
+    ("rule", "shares"),
+    [
+        (ContextRule(rule=Rule.EXACT), False),
+        (ContextRule(rule=Rule.EXACT, step_s=0.5), True),
+        (ContextRule(rule=Rule.FLOOR, floor_s=10.0), True),
+        (ContextRule(rule=Rule.FULL), True),
+    ],
+)
+def test_rules_that_give_many_utterances_one_length(rule: ContextRule, shares: bool):
+    assert rule.shares_lengths is shares
 
 
 def test_folders_are_models_too(tmp_path: Path):
@@ -92,7 +108,7 @@ def test_folders_are_models_too(tmp_path: Path):
 
 def test_a_folder_states_how_much_its_encoder_hears(tmp_path: Path):
     assert catalog.stated_context(tmp_path) is None
-    rule = ContextRule(rule=Rule.EXACT, margin_s=0.5, longest_s=9.0)
+    rule = ContextRule(rule=Rule.EXACT, margin_s=0.5, longest_s=9.0, step_s=0.5)
     catalog.state_context(tmp_path, rule)
     assert catalog.stated_context(tmp_path) == rule
 

@@ -231,8 +231,13 @@ def test_words_are_not_timed_unless_asked_for(engine: SttEngine):
 # --- batches and devices ------------------------------------------------------------------------
 
 
-def test_utterances_decoded_together_come_out_as_alone():
-    engine = SttEngine(context=ContextRule(rule=Rule.FLOOR, floor_s=4.0))
+@pytest.mark.parametrize(
+    "rule",
+    [ContextRule(rule=Rule.FLOOR, floor_s=4.0), ContextRule(rule=Rule.EXACT, step_s=2.0)],
+)
+def test_utterances_decoded_together_come_out_as_alone(rule: ContextRule):
+    engine = SttEngine(context=rule)
+    assert engine.batches
     said = [say("yes please"), say("where is my order"), say("no")]
     prepared = [engine.prepare(Request(pcm=pcm)) for pcm in said]
     assert len({one.batch_key for one in prepared}) == 1
