@@ -52,13 +52,14 @@ class Marks:
 class HeadroomOptions:
     """Where the load is too much; seconds but for names.
 
-    A tick that is 10 ms late is half a packet: the far end's jitter buffer still hides it. An
-    utterance that waits 250 ms makes a gap of 350 ms one of 600, which callers notice.
+    A tick that is 20 ms late is a packet: the far end's jitter buffer still hides it, and what
+    sheds load has callers wait twice as long, so less is no reason for it. An utterance that waits
+    250 ms makes a gap of 350 ms one of 600, which callers notice.
     """
 
     marks: Mapping[str, Marks] = field(
         default_factory=lambda: {
-            "tick_late_s": Marks(high=0.010, low=0.004),
+            "tick_late_s": Marks(high=0.020, low=0.008),
             "recognition_wait_s": Marks(high=0.250, low=0.080),
         }
     )

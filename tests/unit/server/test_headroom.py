@@ -7,7 +7,7 @@ import pytest
 from server.headroom import Headroom, HeadroomOptions, Marks, Step
 
 BUSY = {"tick_late_s": 0.030, "recognition_wait_s": 0.05}
-BETWEEN = {"tick_late_s": 0.007, "recognition_wait_s": 0.05}
+BETWEEN = {"tick_late_s": 0.012, "recognition_wait_s": 0.05}
 IDLE = {"tick_late_s": 0.001, "recognition_wait_s": 0.0}
 
 
