@@ -127,6 +127,10 @@ class VendorSpeechToText:
             raise SpeechError(
                 f"{self._options.service} gave nothing within {self._options.deadline_s:g} s"
             ) from error
+        except SpeechError:
+            raise
+        except Exception as error:  # whatever a vendor's package raises, the second must be asked
+            raise SpeechError(f"{self._options.service} failed: {_one_line(error)}") from error
         finally:
             if lane is not None:
                 self._give_back(lane)

@@ -118,6 +118,24 @@ async def test_silence_until_the_deadline_is_an_error_and_spoils_the_lane():
     await service.close()
 
 
+@pytest.mark.usefixtures("scripted")
+async def test_whatever_a_service_raises_is_a_speech_error_and_spoils_the_lane(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    service = await opened(["yes", "yes"], 20.0)
+    with monkeypatch.context() as broken:
+
+        async def lost(*_: object) -> None:
+            raise ConnectionResetError("the socket\nis gone")
+
+        broken.setattr(vendors.PipelineWorker, "queue_frame", lost)
+        with pytest.raises(SpeechError, match="failed: the socket is gone"):
+            await service.transcribe(say("yes"), expects=ANYTHING)
+    heard = await service.transcribe(say("yes"), expects=ANYTHING)  # in the lane opened anew
+    assert heard.text == "yes"
+    await service.close()
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [
