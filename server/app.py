@@ -145,6 +145,7 @@ async def _open_inside(
             approvals=approvals,
             access=access,
             dial=dialler.dial,
+            address_of=dialler.address_of,
             has_phone=dialler.has_phone,
             returns={name: each.says for name, each in engines.flow.returns.items()},
         )
@@ -199,6 +200,11 @@ class _Dialler:
     async def dial(self, target: str, headers: Mapping[str, str] | None = None) -> OutgoingLeg:
         assert self.door is not None, "nobody has called yet, so nobody is called"
         return await self.door.dial(target, headers)
+
+    def address_of(self, target: str) -> str:
+        """See SipDoor."""
+        assert self.door is not None, "nobody has called yet, so nobody is referred"
+        return self.door.address_of(target)
 
     def has_phone(self, extension: str) -> bool:
         """Whether an agent's phone is registered."""

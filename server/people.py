@@ -64,6 +64,7 @@ class PeopleNeeds:
     approvals: Approvals
     access: Access
     dial: Dial
+    address_of: Callable[[str], str]
     has_phone: Callable[[str], bool]
     returns: Mapping[str, str]
 
@@ -93,6 +94,7 @@ async def open_people(parts: AsyncExitStack, config: Config, needs: PeopleNeeds)
                 recordings=needs.recordings,
                 writer=writer,
                 dial=needs.dial,
+                address_of=needs.address_of,
                 has_phone=needs.has_phone,
                 returns=needs.returns,
                 summarise=await _summariser(parts, config),

@@ -110,12 +110,8 @@ class SipDoor:
                 from_uri=config.caller,
                 headers=fields,
             )
-        if ":" not in target:
-            if config.proxy is None:
-                raise LegRefusedError(480, f"{target} has no phone")
-            target = f"sip:{target}@{config.proxy}"
         return DialOptions(
-            target=target,
+            target=self.address_of(target),
             proxy=self._proxy,
             from_uri=config.caller,
             headers=fields,
@@ -123,6 +119,20 @@ class SipDoor:
             if config.proxy_user and password
             else None,
         )
+
+    def address_of(self, target: str) -> str:
+        """Where a target is called, by whoever calls it: also a caller whom we refer there.
+
+        Raises:
+            LegRefusedError: it is a bare name or number, not registered, with no proxy to ask.
+        """
+        if phones := self.contacts(target):
+            return str(phones[0].contact)
+        if ":" in target:
+            return target
+        if self._config.proxy is None:
+            raise LegRefusedError(480, f"{target} has no phone")
+        return f"sip:{target}@{self._config.proxy}"
 
     async def close(self) -> None:
         """Say goodbye to whoever is still there, and unbind."""

@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +34,7 @@ from server.handoff.handoff_token import user_to_user_of
 from server.handoff.in_hand import CallInHand
 from server.handoff.phone_line import PhoneLine, can_be_dialled
 from server.handoff.ports import AgentLine, Offer
+from server.handoff.referring import Referring
 from server.handoff.run_world import RunWorld
 from server.handoff.settings import HandOffConfig
 from server.handoff.stage import StageWorld
@@ -44,17 +45,14 @@ from server.recording import TrackRecorder
 from server.records.desk import DeskRecords
 from server.records.desk_facts import OverheardLine
 from telephony.hold_music import hold_music, load_music
-from telephony.leg import CallerInfo, LegGoneError, OutgoingLeg
+from telephony.leg import CallerInfo, OutgoingLeg
 from telephony.queue import CallQueue
-from telephony.sip.errors import SipError
 from telephony.sip.user_to_user import FIELD
-from telephony.sip_call_leg import SipCallLeg
-from telephony.transfer_events import ReferProgressed
 from telephony.webrtc import WebRtcPeers
 from telephony.webrtc_errors import BadOfferError, TooManyPeersError
 from voice.events import HandOff
 from voice.plane import MediaPlane
-from voice.ports import AudioLeg, SpeechToText, TextToSpeech
+from voice.ports import SpeechToText, TextToSpeech
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +75,7 @@ class Needs:
     calls: where calls of ours are kept.
     store: where hand-offs are kept, and told of; records keeps all else.
     recordings: the folder; None: nothing is recorded.
+    address_of: where a target is called; raises LegRefusedError for one that cannot be.
     has_phone: whether the phone of an extension is registered now.
     returns: steps of the flow that agents may give a call back at, by name, in words.
     """
@@ -94,6 +93,7 @@ class Needs:
     recordings: Path | None
     writer: ThreadPoolExecutor
     dial: Dial
+    address_of: Callable[[str], str]
     has_phone: Callable[[str], bool]
     returns: Mapping[str, str]
     summarise: Summariser
@@ -201,7 +201,7 @@ def _world(needs: Needs, desk: Desk, waiting_room: WaitingRoom, callbacks: Callb
             overhear=lambda on_line: LineEar(needs.stt, needs.vad, on_line),
             tracks=lambda call: _tracks(needs, call),
         ),
-        refer=refer,
+        refer=Referring(needs.address_of),
         attempts=lambda handoff_id: Attempts(handoff_id, needs.store),
         context=_context,
         known_agent=Acquaintance(needs.records, for_s=config.sticky_s).agent_of,
@@ -276,29 +276,6 @@ class _Lines:
 def _about(handoff_id: UUID) -> Mapping[str, str]:
     """What a phone or PBX is told of the hand-off it is called for."""
     return {FIELD: str(user_to_user_of(handoff_id))}
-
-
-async def refer(
-    leg: AudioLeg, target: str, *, replaces: AudioLeg | None, context: HandOffContext
-) -> AsyncIterator[ReferProgressed]:
-    """server.handoff.run.Refers: only SIP can be told to call somebody else."""
-    if not isinstance(leg, SipCallLeg):
-        yield ReferProgressed(status=501, answer=True)
-        return
-    try:
-        referral = await leg.refer(
-            target,
-            replaces=replaces if isinstance(replaces, SipCallLeg) else None,
-            user_to_user=user_to_user_of(context.handoff_id),
-        )
-    except (LegGoneError, SipError) as error:
-        log.warning("a REFER could not be sent", extra={"cause": str(error)})
-        yield ReferProgressed(status=400, answer=True)
-        return
-    is_answer = True
-    async for status in referral:
-        yield ReferProgressed(status=status, answer=is_answer)
-        is_answer = False
 
 
 def browser_audio(peers: WebRtcPeers) -> OpenRtc:

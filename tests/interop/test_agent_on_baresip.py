@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from telephony.media_clock import MediaClock
+from telephony.outgoing_sip_leg import OutgoingSipLeg
 from telephony.rtp.ports import PortRange
+from telephony.sip.referral import ReferRequest
 from tests.fakes.desk_client import PHONE_PASSWORD, DeskClient, add_user, desk_open
 from tests.fakes.postgres import PostgresForTests
 from tests.fakes.recordings import contains_phrase
@@ -27,7 +29,7 @@ from voice.frames import FRAME_SAMPLES, RATE_HZ, Pcm
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(180)]
 
-CALLER_HZ, GUEST_HZ = 440.0, 650.0
+CALLER_HZ, GUEST_HZ = 450.0, 650.0  # whole periods in 20 ms
 CONTROL_PORT = 25_092
 _WAV_HEADER = 44  # bytes
 BRIEF_ENDS = "Press 1 to take the call."
@@ -177,6 +179,71 @@ async def test_agent_asks_a_colleague_in_and_leaves_them_the_caller(
     [handoff] = call["handoffs"]
     assert handoff["agent"] == colleague.uri
     assert [each["outcome"] for each in handoff["attempts"]] == ["accepted", "joined_in"]
+
+
+@pytest.mark.parametrize("mode", ["attended", "blind"])
+async def test_caller_is_left_to_the_phone_system_and_frontdesk_is_out_of_it(
+    phone_system: System, tmp_path: Path, mode: str
+):
+    with desk_open(phone_system, "ann") as desk, agent_phone(phone_system, tmp_path) as agent:
+        desk.send("reach", reach="phone")
+        desk.send("presence", ready=True)
+        async with caller_phone() as (phone, clock), caller_phone(36_500) as (colleague, _):
+            leg = await phone.dial(phone_system.sip)
+            followed, asked = follows_refers(phone, leg)
+            caller = WaitingCaller(asyncio.get_running_loop(), leg)
+            await leg.answered()
+            clock.add(caller.tick)
+            await asyncio.to_thread(asks_for_a_person, caller)
+            offer = await asyncio.to_thread(desk.wait_for, "offer")
+            call_id = offer["call"]["call_id"]
+            await asyncio.to_thread(desk.wait_for, "call", phase="briefing")
+            agent.press("1")
+            await asyncio.to_thread(desk.wait_for, "call", phase="talking")
+            desk.send("transfer_on", call_id=call_id, target=colleague.uri, mode=mode)
+            theirs, heard = await colleague.next_leg(), list[Pcm]()
+            theirs.on_replaced = lambda uri: None  # as phone systems allow it
+            clock.add(lambda now_s: heard.append(theirs.receive_frame().copy()))
+            clock.add(lambda now_s: theirs.send_frame(tone(GUEST_HZ, FRAME_SAMPLES)))
+            if mode == "attended":
+                await sees(lambda: _has_said(heard, BRIEF_ENDS))
+                theirs.send_key("1")
+            direct, direct_heard = await asyncio.wait_for(followed, 30), list[Pcm]()
+            clock.add(lambda now_s: direct_heard.append(direct.receive_frame().copy()))
+            clock.add(lambda now_s: direct.send_frame(tone(CALLER_HZ, FRAME_SAMPLES)))
+            await sees(lambda: _is_heard(direct_heard, GUEST_HZ))
+            await sees(lambda: _is_heard(heard, CALLER_HZ))
+            await asyncio.to_thread(caller.ended.result, 15)
+            assert (asked[0].replaces is not None) == (mode == "attended")
+            assert asked[0].user_to_user is not None  # the opaque id of the hand-off
+            assert await asyncio.to_thread(phone_system.last_call)
+            assert phone_system.calls()[0]["end_reason"] == "referred"
+            await direct.hang_up("done")
+            await asyncio.to_thread(wraps_up, desk, offer)
+
+
+def follows_refers(
+    phone: Phone, leg: OutgoingSipLeg
+) -> tuple[asyncio.Future[OutgoingSipLeg], list[ReferRequest]]:
+    """What a phone system does that is told to call somebody else: the call there, once it is."""
+    followed: asyncio.Future[OutgoingSipLeg] = asyncio.get_running_loop().create_future()
+    asked, calling_there = list[ReferRequest](), list[asyncio.Task[None]]()
+
+    async def call_there(request: ReferRequest) -> None:
+        request.accept()
+        replaces = request.replaces
+        fields = (("Replaces", str(replaces)),) if replaces is not None else ()
+        there = await phone.dial(request.target, headers=fields)
+        await there.answered()
+        request.report(200)
+        followed.set_result(there)
+
+    def refer(request: ReferRequest) -> None:
+        asked.append(request)
+        calling_there.append(asyncio.ensure_future(call_there(request)))
+
+    leg.on_refer = refer
+    return followed, asked
 
 
 async def test_caller_who_chose_it_is_called_back_once_an_agent_has_taken_the_call(
