@@ -22,8 +22,9 @@ from models.espeak import EspeakVoice
 from models.piper_voice import SENTENCE_PAUSE_S, sentences
 from models.speech import Speech, Word, clean_text, joined, pause
 
-CACHE_BYTES: Final = 64 * 2**20
-"""About 70 minutes of speech in memory, shared by all calls of a process."""
+CACHE_BYTES: Final = 16 * 2**20
+"""About 17 minutes of speech in memory, shared by all calls of a process: a flow's own prompts are
+some 3 MB, and what is said to one caller alone is wanted again within that call if at all."""
 
 _FORMAT: Final = 1
 """Of the files on disk: raised when speech is finished differently; older files do not count."""
