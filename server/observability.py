@@ -25,6 +25,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from server.cpu_parts import CpuParts
+from server.log_writer import LogWriter
 
 session_id: ContextVar[str | None] = ContextVar("session_id", default=None)
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -68,7 +69,7 @@ class JsonFormatter(logging.Formatter):
 
 def configure_logging(level: str, *, personal: bool) -> None:
     """Write the process's log to standard error, as JSON lines."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LogWriter(sys.stderr)
     handler.setFormatter(JsonFormatter(personal=personal))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for noisy in ("httpx", "httpcore", "uvicorn.access", "faster_whisper"):
