@@ -94,12 +94,21 @@ def eval_stt(
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Utterances of each kind.", min=1)] = None,
     compute: Annotated[str, typer.Option(help="auto, int8, float32, on a GPU float16, …")] = "auto",
+    must_pass: Annotated[
+        bool,
+        typer.Option("--gate", help="Exit 1: the last misses a target, or is worse."),
+    ] = False,
 ) -> None:
     """Word errors and exact slots by condition, side by side, with 95% intervals."""
     from models.train.report import Asked, compare
 
     asked = Asked(said=said, conditions=tuple(condition or ()), limit=limit, compute_type=compute)
-    typer.echo(compare(names, asked, typer.echo))
+    found = compare(names, asked, typer.echo)
+    typer.echo(found.table)
+    for line in found.missed:
+        typer.echo(f"missed: {line}")
+    if must_pass and found.missed:
+        raise typer.Exit(1)
 
 
 @eval_app.command("quantised")

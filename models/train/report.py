@@ -9,9 +9,10 @@ from models import catalog
 from models.catalog import ContextRule
 from models.confidence import Confidence
 from models.stt import SttEngine
-from models.train import corpus
+from models.train import corpus, gate
 from models.train.config import TRAINED_CONTEXT, RecipeError
 from models.train.evaluate import CONDITIONS, Row, measure, size_of, table, words_of_nobody
+from models.train.scoring import Share
 
 _QUIET_TRIALS: Final = 200
 
@@ -26,8 +27,17 @@ class Asked:
     compute_type: str = "auto"
 
 
-def compare(names: Sequence[str], asked: Asked, say: Callable[[str], None]) -> str:
-    """A Markdown table, one column for each model, after a line on each.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """table: Markdown, a column for each model. missed: why the last of them is not released:
+    targets it does not reach, and where it is worse than the first."""
+
+    table: str
+    missed: tuple[str, ...]
+
+
+def compare(names: Sequence[str], asked: Asked, say: Callable[[str], None]) -> Comparison:
+    """Models side by side, after a line on each.
 
     Args:
         names: of the catalogue, or folders; a folder is taken for a model of this recipe.
@@ -38,17 +48,21 @@ def compare(names: Sequence[str], asked: Asked, say: Callable[[str], None]) -> s
     """
     said = loaded(asked)
     columns: dict[str, list[Row]] = {}
+    silent: dict[str, Share] = {}
     for name in names:
         engine = SttEngine(name, trained_context(name), compute_type=asked.compute_type)
         rows = measure(engine, said, asked.conditions or tuple(CONDITIONS))
         columns[name] = rows
-        quiet = words_of_nobody(engine, _QUIET_TRIALS)
+        quiet = silent[name] = words_of_nobody(engine, _QUIET_TRIALS)
         cpu_ms = sum(row.cpu_ms * row.exact.trials for row in rows) / sum(
             row.exact.trials for row in rows
         )
         size = size_of(catalog.locate(name)) / 1e6
         say(f"{name}: {size:.1f} MB, {cpu_ms:.1f} CPU-ms an utterance, silence kept silent {quiet}")
-    return table(columns)
+    first, last = names[0], names[-1]
+    missed = gate.missed(last, columns[last], silent[last])
+    missed += gate.worse(columns[first], columns[last])
+    return Comparison(table=table(columns), missed=tuple(missed))
 
 
 def calibration(name: str, asked: Asked, report_on: str, say: Callable[[str], None]) -> str:

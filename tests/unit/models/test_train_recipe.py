@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -182,3 +183,15 @@ def test_a_model_that_does_not_load_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="was not measured") as raised:
         quantised.compare(ways, Asked(said=said, conditions=("mu-law",)), lambda _: None)
     assert "\n" not in str(raised.value)
+
+
+def test_the_gate_closes_on_a_model_that_misses_a_target(tmp_path: Path) -> None:
+    said = evaluation_set(tmp_path / "evaluation.npz")
+    spoilt = [replace(one, text="five five five five") for one in corpus.load(said)]
+    corpus.save(tmp_path / "spoilt.npz", spoilt)
+    arguments = ["stt", "frontdesk-small", "--condition", "mu-law", "--gate", "--set"]
+    passed = CliRunner().invoke(eval_app, [*arguments, str(said)])
+    assert passed.exit_code == 0, passed.output
+    failed = CliRunner().invoke(eval_app, [*arguments, str(tmp_path / "spoilt.npz")])
+    assert failed.exit_code == 1
+    assert "missed: frontdesk-small: digits 6-10" in failed.output
