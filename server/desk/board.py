@@ -1,5 +1,6 @@
 """What a supervisor sees, and what they may do: the messages of the board's WebSocket."""
 
+from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
 from uuid import UUID
 
@@ -33,8 +34,9 @@ class BoardCall(Message):
 
 
 class QueueFigures(Message):
-    """Today's figures, as workforce managers count them."""
+    """Today's figures, as workforce managers count them; a day begins at midnight UTC."""
 
+    name: str = ""  # of the queue; "": all of them together
     waiting: int = 0
     longest_wait_s: float = 0.0
     service_level: float | None = None  # share answered within `service_s`, of all; None: no calls
@@ -42,6 +44,32 @@ class QueueFigures(Message):
     average_answer_s: float | None = None  # ASA: the mean wait of those who were answered
     answered: int = 0
     abandoned: int = 0
+
+
+class QueueInterval(Message):
+    """What one queue did in one interval, for workforce tools; times in seconds.
+
+    A call belongs to the interval in which it reached the queue (telephony/queue_statistics.py).
+    """
+
+    queue: str
+    starts_at: datetime
+    interval_s: int
+    offered: int
+    answered: int
+    answered_in_time: int  # within `service_s`
+    service_s: float
+    service_level: float | None  # 0 to 1; None: no call was owed an answer
+    abandoned: int
+    abandoned_short: int  # among them: so soon that no staffing could have helped
+    abandon_rate: float | None
+    redirected: int  # chose a call back or a message
+    overflowed: int
+    given_up: dict[str, int]  # by why: closed, full, waited_too_long, nobody_signed_in
+    average_answer_s: float | None
+    longest_wait_s: float
+    handled: int
+    average_handling_s: float | None  # talk, hold and wrap-up
 
 
 class BoardAgent(Message):
@@ -75,6 +103,7 @@ class BoardTold(Message):
     supervisor: str  # the name of who is signed in
     calls: tuple[BoardCall, ...]
     queue: QueueFigures
+    queues: tuple[QueueFigures, ...]  # each of them, where there is more than one
     agents: tuple[BoardAgent, ...]
     approvals: tuple[BoardApproval, ...]
     listening: Listening | None

@@ -6,6 +6,7 @@ POST /v1/desk/rtc                   SDP offer of the agent's browser → SDP ans
 POST /v1/supervisor/rtc             the same for a supervisor who listens
 GET  /v1/desk/history/{call_id}     earlier calls of this caller; for who has the call
 GET  /v1/desk/targets               to whom a call can be given
+GET  /v1/queues/intervals           what the queues did, for workforce tools; for supervisors
 GET  /v1/desk/settings              what the softphone of either page needs to know
 """
 
@@ -24,7 +25,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from server.accounts.access import FORBIDDEN, UNAUTHORISED
 from server.accounts.rights import Right
 from server.accounts.users import User
-from server.desk.board import BoardRtcAnswer, BoardRtcOffer, parse_from_board
+from server.desk.board import BoardRtcAnswer, BoardRtcOffer, QueueInterval, parse_from_board
 from server.desk.channel import WebSocketChannel
 from server.desk.desk import Desk
 from server.desk.errors import NoAudioError, RefusedError
@@ -174,6 +175,10 @@ def _supervisor_doors(doors: DeskDoors) -> APIRouter:
                 lambda text: session.receive(parse_from_board(text)),
                 lambda: _still_welcome(doors, socket, Right.SUPERVISE),
             )
+
+    @router.get("/v1/queues/intervals", dependencies=[Depends(supervisor)])
+    async def intervals() -> Sequence[QueueInterval]:  # pyright: ignore[reportUnusedFunction]
+        return doors.supervision.intervals()
 
     @router.post("/v1/supervisor/rtc")
     async def rtc(  # pyright: ignore[reportUnusedFunction]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from server.desk.board import BoardApproval, BoardCall, ListenMode, QueueFigures
+from server.desk.board import BoardApproval, BoardCall, ListenMode, QueueFigures, QueueInterval
 from server.desk.http_messages import EarlierCall
 from server.desk.protocol import TransferTarget
 from telephony.leg import OutgoingLeg
@@ -98,6 +98,14 @@ class Supervision(Protocol):
         ...
 
     def queue(self) -> QueueFigures: ...
+
+    def queues(self) -> Sequence[QueueFigures]:
+        """Each queue by itself; none where there is only one."""
+        ...
+
+    def intervals(self) -> Sequence[QueueInterval]:
+        """What each queue did, by interval, oldest first; as far back as it is kept."""
+        ...
 
     def approvals(self) -> Sequence[BoardApproval]:
         """What waits for a person's word, in any call."""

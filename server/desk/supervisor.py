@@ -163,6 +163,7 @@ class SupervisorSession:
             supervisor=self._name,
             calls=calls,
             queue=supervision.queue(),
+            queues=tuple(supervision.queues()),
             agents=tuple(self._agents()),
             approvals=tuple(supervision.approvals()),
             listening=self._listening,

@@ -3,18 +3,18 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 import numpy as np
 
-from server.desk.board import BoardApproval, BoardCall, ListenMode, QueueFigures
+from server.desk.board import BoardApproval, BoardCall, ListenMode, QueueFigures, QueueInterval
 from server.desk.errors import RefusedError
 from server.desk.masking import mask_caller
 from server.desk.presence import AgentDirectory, UnknownAgentError
 from server.handoff.approving import Approving, Audit
 from server.handoff.coordinator import HandOffs
+from server.handoff.figures import Figures
 from server.handoff.run import TransferRun
 from server.handoff.sentiment import sentiment_of
 from server.handoff.stage import AGENT
@@ -68,7 +68,7 @@ class RoomSupervision:
     ) -> None:
         self._live, self._handoffs, self._queue = live, handoffs, queue
         self._directory, self._audit, self._clock = directory, audit, clock
-        self._approving = approving
+        self._approving, self._figures = approving, Figures(queue)
         self._present: dict[tuple[UUID, str], _Presence] = {}
 
     # --- what is seen -----------------------------------------------------------------------------
@@ -79,19 +79,17 @@ class RoomSupervision:
 
     def queue(self) -> QueueFigures:
         """See Supervision."""
+        return self._figures.today(time.time())
+
+    def queues(self) -> Sequence[QueueFigures]:
+        """See Supervision."""
+        names = tuple(self._queue.queues)
         now_s = time.time()
-        waiting = [each for each in self._queue.callers(now_s) if each.position is not None]
-        statistics = self._queue.statistics
-        today = statistics.total(self._queue.queues, since_s=_midnight_s())
-        return QueueFigures(
-            waiting=len(waiting),
-            longest_wait_s=max((each.waited_s for each in waiting), default=0.0),
-            service_level=today.service_level,
-            service_s=statistics.options.service_level_s,
-            average_answer_s=today.average_speed_of_answer_s,
-            answered=today.answered,
-            abandoned=today.abandoned,
-        )
+        return [self._figures.today(now_s, name) for name in names] if len(names) > 1 else []
+
+    def intervals(self) -> Sequence[QueueInterval]:
+        """See Supervision."""
+        return self._figures.intervals()
 
     def approvals(self) -> Sequence[BoardApproval]:
         """See Supervision."""
@@ -181,8 +179,3 @@ def _relay(leg: AudioLeg) -> Tap:
         leg.send_frame(np.clip(both, -32_768, 32_767).astype(np.int16))
 
     return tap
-
-
-def _midnight_s() -> float:
-    """Unix time of the day's beginning, UTC."""
-    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()

@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 
 from server.accounts.rights import Role
 from server.accounts.users import User
-from server.desk.board import BoardApproval, BoardCall, ListenMode, QueueFigures
+from server.desk.board import BoardApproval, BoardCall, ListenMode, QueueFigures, QueueInterval
 from server.desk.desk import Desk, DeskPorts
 from server.desk.desk_line import DeskLine
 from server.desk.errors import NoAudioError
@@ -92,6 +92,7 @@ class ScriptedFloor(Failing):
 
     live: Sequence[BoardCall] = ()
     figures: QueueFigures = field(default_factory=QueueFigures)
+    teams: Sequence[QueueFigures] = ()
     pending: Sequence[BoardApproval] = ()
     joined: list[tuple[UUID, ListenMode]] = field(default_factory=list[tuple[UUID, ListenMode]])
     left: list[UUID] = field(default_factory=list[UUID])
@@ -107,6 +108,12 @@ class ScriptedFloor(Failing):
 
     def queue(self) -> QueueFigures:
         return self.figures
+
+    def queues(self) -> Sequence[QueueFigures]:
+        return self.teams
+
+    def intervals(self) -> Sequence[QueueInterval]:
+        return ()
 
     def approvals(self) -> Sequence[BoardApproval]:
         return self.pending

@@ -99,6 +99,8 @@ async def test_sockets_deny_by_default(world: DeskWorld, path: str, role: Role |
         ("POST", "/v1/supervisor/rtc"),
         ("GET", f"/v1/desk/history/{UUID(int=9)}"),
         ("GET", "/v1/desk/targets"),
+        ("GET", "/v1/desk/settings"),
+        ("GET", "/v1/queues/intervals"),
     ],
 )
 @pytest.mark.parametrize(("role", "status"), [(None, 401), (Role.AUDITOR, 403)])
@@ -140,3 +142,17 @@ async def test_pages_let_nothing_foreign_in(world: DeskWorld):
             assert "unsafe" not in policy
             assert "<style" not in answer.text
             assert "onclick" not in answer.text
+
+
+async def test_only_supervisors_take_the_figures_of_the_queues(world: DeskWorld):
+    async with httpx.AsyncClient(base_url=world.url) as client:
+        assert (await client.get("/v1/queues/intervals")).json() == []
+        world.signed_in["user"] = replace(AGENT, role=Role.AGENT)
+        assert (await client.get("/v1/queues/intervals")).status_code == 403
+
+
+async def test_relays_are_told_to_whoever_talks_and_kept_nowhere(world: DeskWorld):
+    async with httpx.AsyncClient(base_url=world.url) as client:
+        answer = await client.get("/v1/desk/settings")
+        assert answer.json() == {"ice_servers": []}
+        assert answer.headers["Cache-Control"] == "no-store"

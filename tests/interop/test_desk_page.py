@@ -336,6 +336,10 @@ def floor_of(world: DeskWorld) -> BoardCall:
     waiting = BoardCall(call_id=uuid4(), state="waiting", caller="withheld", for_s=63)
     world.floor.live = [call, waiting]
     world.floor.figures = QueueFigures(waiting=1, longest_wait_s=63, service_level=0.76, answered=4)
+    world.floor.teams = [
+        QueueFigures(name="main", waiting=0, answered=3),
+        QueueFigures(name="returns", waiting=1, longest_wait_s=63, service_level=0.5, answered=1),
+    ]
     world.floor.pending = [
         BoardApproval(id="a1", name="refund", detail="Refund 24.90", call_id=call.call_id, for_s=9)
     ]
@@ -348,6 +352,7 @@ async def test_supervisor_listens_coaches_and_leaves(
     call = floor_of(world)
     async with opened(browser, f"{world.url}/supervisor") as page:
         await expect(page.locator("#queue")).to_contain_text("76%")
+        await expect(page.locator("#queues tr", has_text="Returns")).to_contain_text("50%")
         row = page.locator("#calls tr", has_text="+491 ••• 567")
         await row.get_by_role("button", name="Listen").click()
         await expect(page.locator("#listening-to")).to_have_text("Listening to +491 ••• 567")

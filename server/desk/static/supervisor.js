@@ -34,6 +34,8 @@ const HANDLERS = {
     board = message;
     setText(byId("name"), board.supervisor);
     showFigures(board.queue);
+    showRows("queues", board.queues, (queue) => queue.name, fillQueue);
+    byId("queues-card").hidden = board.queues.length === 0;
     showApprovals(board.approvals);
     showRows("calls", board.calls, (call) => call.call_id, fillCall);
     showRows("agents", board.agents, (agent) => agent.id, fillAgent);
@@ -111,6 +113,23 @@ function showRows(id, items, keyOf, fill, name = "tr") {
   }
   if (byId(`${id}-empty`)) byId(`${id}-empty`).hidden = items.length > 0;
   if (byId(`${id}-count`)) setText(byId(`${id}-count`), items.length ? String(items.length) : "");
+}
+
+function fillQueue(row, queue) {
+  if (!row.hasChildNodes()) {
+    row.append(element("th", { scope: "row" }), ...Array.from({ length: 6 }, () => element("td", { className: "figures" })));
+  }
+  const share = queue.service_level;
+  const cells = [
+    queue.name === "main" ? "Everyone else" : sentenceCase(queue.name),
+    queue.waiting,
+    clock(queue.longest_wait_s),
+    share === null ? "–" : `${Math.round(share * 100)}%`,
+    queue.average_answer_s === null ? "–" : clock(queue.average_answer_s),
+    queue.answered,
+    queue.abandoned,
+  ];
+  cells.forEach((text, index) => setText(row.children[index], String(text)));
 }
 
 function fillCall(row, call) {

@@ -8,6 +8,7 @@ import pytest
 
 from server.config import ConfigError, load_config
 from server.handoff.acquaintance import Acquaintance
+from server.handoff.figures import Figures
 from server.handoff.in_hand import TakenBack
 from server.handoff.settings import HandOffConfig
 from server.records.errors import RecordsUnavailableError
@@ -131,6 +132,24 @@ async def test_agent_is_told_of_a_team_that_is_not_there():
     await world.passes(0.2)
     assert world.line.refusals == [(AgentTransferredOn, "there is no queue moon")]
     assert world.line.released is None
+
+
+async def test_figures_are_told_by_team_and_by_interval():
+    world = world_of(TEAMS)
+    world.signs_in("rob", "returns")
+    await world.passes(0.2)
+    await world.hands_off(HandOff(reason="caller_asked", skill="returns"))
+    world.line.answers()
+    world.line.accepts()
+    await world.passes(0.5)
+    figures = Figures(world.queue)
+    assert figures.today(world.wall_s).answered == 1
+    by_team = {name: figures.today(world.wall_s, name).answered for name in world.queue.queues}
+    assert by_team == {"main": 0, "returns": 1, "orders": 0}
+    [interval] = figures.intervals()
+    assert (interval.queue, interval.offered, interval.service_level) == ("returns", 1, 1.0)
+    assert interval.starts_at.timestamp() <= world.wall_s < interval.starts_at.timestamp() + 1800
+    assert figures.today(world.wall_s + 86_400.0).answered == 0
 
 
 class History:
