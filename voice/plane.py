@@ -5,7 +5,6 @@ and reported; the others do not notice.
 """
 
 import logging
-from collections.abc import Callable
 from typing import Protocol
 
 from voice.ports import VoiceActivityPool
@@ -52,15 +51,19 @@ class MediaPlane:
         """Serve every call for 20 ms; never raises for one call's fault."""
         sessions = tuple(self._sessions)
         for session in sessions:
-            self._guard(session, session.listen)
+            try:
+                session.listen()
+            except Exception:
+                self._end(session)
         self._activity.run()
         for session in sessions:
-            self._guard(session, lambda session=session: session.act(now_s))
+            try:
+                session.act(now_s)
+            except Exception:
+                self._end(session)
 
-    def _guard(self, session: Served, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except Exception:
-            log.exception("a call failed on the media tick and is ended")
-            self.remove(session)
-            session.end("internal_error")
+    def _end(self, session: Served) -> None:
+        """End a session whose fault has just been raised."""
+        log.exception("a call failed on the media tick and is ended")
+        self.remove(session)
+        session.end("internal_error")
