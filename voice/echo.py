@@ -17,8 +17,9 @@ of band powers, one for each 10 ms; the column number is a lag. On each tick
    once, gains reluctantly, because a caller who speaks looks like a gain, unless the delay has
    just been found, which proves that what came back of late was echo;
 3. the echo is predicted: each column near the delay, times its gains, with a margin of the usual
-   straying, and the line's steady noise on top. Power up to the prediction is explained. Sums over
-   some frames are compared, because single frames of speech are erratic.
+   straying, and the line's steady noise on top. Power up to the prediction is explained, in each
+   frame by the column that fits best: jitter buffers shift the delay in the middle of a word. Sums
+   over some frames are compared, because single frames of speech are erratic.
 
 Until a delay is known there may be an echo at any lag, so whatever stays below our loudest recent
 power in each band, less a worst case return loss, counts as explained. That bound sinks as the line
@@ -48,7 +49,9 @@ def _power(dbfs: float) -> float:
 
 _WINDOW: Final = 256  # 32 ms: tells harmonics of a voice apart, and is short beside a syllable
 _HOP: Final = 80  # 10 ms between columns: what lies between two of them differs little from both
-_LAGS: Final = 42  # columns kept: delays up to 410 ms
+_LAGS: Final = (
+    72  # columns kept: delays up to 710 ms, 300 of a line and those of two jitter buffers
+)
 _COLUMNS: Final = FRAME_SAMPLES // _HOP  # per tick
 _KEPT: Final = _WINDOW + _LAGS * _HOP  # samples of what we sent that an echo may still come from
 _TAPE: Final = _KEPT + 16 * FRAME_SAMPLES  # moved back to its beginning once in 320 ms, not always
@@ -201,7 +204,7 @@ class _Coupling:
         self._recent = self.gains.copy()  # gains of late, whoever made them
 
     def predicted(self, reference: _Reference) -> Floats:
-        """Band powers that an echo of each column may have; shape (42, 15)."""
+        """Band powers that an echo of each column may have; shape (72, 15)."""
         return np.exp(reference.logs + self.gains + self.spreads + _MARGIN)
 
     def admit(self, columns: slice) -> None:
@@ -250,6 +253,7 @@ class EchoGuard:
         self._summing = False  # something is in the sums that follow
         self._by_lag = np.zeros((2, _LAGS), dtype=np.float32)  # explained sums, slow and fast
         self._by_bound = np.zeros(2)
+        self._by_any = np.zeros(2)  # likewise, by whichever column near the delay
         self._totals = np.zeros(2)
 
     @property
@@ -321,6 +325,7 @@ class EchoGuard:
         self._search.receive(logs, self._reference)
         if self._search.lag is not None and self._search.moved:
             self._coupling.admit(_near(self._search.lag))
+            self._by_any[:] = self._by_lag[:, _near(self._search.lag)].max(axis=1)
         self._explain(power)
         self._compared_ticks += 1
         if self._compared_ticks % _LEARN_TICKS == 0:
@@ -329,18 +334,22 @@ class EchoGuard:
     def _explain(self, power: Floats) -> None:
         noise = self._noise * _NOISE_PEAKS
         predicted = self._coupling.predicted(self._reference) + noise
-        self._by_lag += np.minimum(power, predicted).sum(axis=1)
+        by_lag = np.minimum(power, predicted).sum(axis=1)
+        self._by_lag += by_lag
+        if self._search.lag is not None:
+            self._by_any += by_lag[_near(self._search.lag)].max()
         loudest = np.exp(self._reference.logs.max(axis=0)) * self._bound
         self._by_bound += np.minimum(power, loudest + noise).sum()
         self._totals += power.sum()
         lag = self._search.lag
-        echo = self._by_bound if lag is None else self._by_lag[:, _near(lag)].max(axis=1)
+        echo = self._by_bound if lag is None else self._by_any
         slow, fast = (echo / self._totals).tolist()
         self._explained = min(1.0, slow, fast + _ONSET)
 
     def _decay_sums(self) -> None:
         self._summing = True
         self._by_lag *= _SMOOTHING[:, None]
+        self._by_any *= _SMOOTHING
         self._by_bound *= _SMOOTHING
         self._totals *= _SMOOTHING
 
@@ -348,5 +357,6 @@ class EchoGuard:
         self._summing = False
         self._by_lag[:] = 0.0
         self._by_bound[:] = 0.0
+        self._by_any[:] = 0.0
         self._totals[:] = 0.0
         self._explained = 1.0
