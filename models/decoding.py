@@ -21,7 +21,7 @@ import numpy as np
 from models.catalog import ContextRule
 from models.constraint import Vocabulary
 from models.errors import EngineError
-from models.features import LogMel
+from models.features import GrowingFeatures, LogMel
 from models.speech import RATE_HZ, Pcm, Samples, Word, resample
 from models.transcript import Hypothesis, distinct, normalise
 
@@ -101,7 +101,7 @@ class WhisperDecoder:
     ) -> None:
         self._name = path.name
         self._whisper = _loaded(path, threads, device, compute_type)
-        self._log_mel = LogMel(self._whisper.feature_extractor)
+        self.growing = GrowingFeatures(LogMel(self._whisper.feature_extractor))
         self._lock = threading.Lock()
         self._suppressed: dict[tuple[frozenset[str], bool], tuple[int, ...]] = {}
         self.tokens = Tokens(self._whisper, language)
@@ -119,7 +119,7 @@ class WhisperDecoder:
     def features(self, pcm: Pcm) -> Samples:
         """Log-mel features of 8 kHz audio, float32, shape (mels, frames)."""
         wide = resample(pcm.astype(np.float32) / 32768.0, RATE_HZ, ENGINE_HZ)
-        return self._log_mel.of(wide)[:, : len(wide) * FRAMES_PER_S // ENGINE_HZ]
+        return self.growing.of(pcm, wide)[:, : len(wide) * FRAMES_PER_S // ENGINE_HZ]
 
     def length_of(self, features: Samples, rule: ContextRule) -> int:
         """Mel frames to encode under a context rule."""
