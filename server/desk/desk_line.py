@@ -49,6 +49,7 @@ from server.desk.timers import Timer, Timers
 from server.handoff.called_back_leg import NOT_REACHED
 from server.handoff.context import HandOffContext
 from server.handoff.phone_line import refusal
+from server.handoff.phone_transfer import take_transfers
 from server.handoff.ports import (
     HoldChanged,
     LineEvent,
@@ -259,6 +260,7 @@ class DeskLine:
     def _phone_answered(self, leg: OutgoingLeg) -> None:
         if self._phase is Phase.ENDED:
             return  # hung up with the line
+        take_transfers(leg, self._report, has_caller=lambda: self._phase in IN_TALK)
         self._connected(leg)
         if self._phase is Phase.RINGING:
             self._pick_up(taking=False)
@@ -332,12 +334,9 @@ class DeskLine:
     def offer_told(self) -> OfferTold:
         view = self.view()
         assert view is not None, "only what rings is shown"
-        transcript = tuple(self.case.transcript)
+        case, lines = self.case, tuple(self.case.transcript)
         return OfferTold(
-            call=view,
-            context=self.case.context,
-            transcript=transcript,
-            approvals=self.case.approvals,
+            call=view, context=case.context, transcript=lines, approvals=case.approvals
         )
 
     # --- inside ---

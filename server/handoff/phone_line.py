@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 from server.handoff.context import HandOffContext
+from server.handoff.phone_transfer import take_transfers
 from server.handoff.ports import LineEvent, LinePressedKey, LineRequest
 from telephony.leg import LegGoneError, LegRefusedError, OutgoingLeg
 from telephony.transfer_events import TargetAnswered, TargetFailed, TargetGone, TargetRinging
@@ -39,7 +40,7 @@ class PhoneLine:
         self.on_telephone = True
         self._dial = dial
         self._outgoing: OutgoingLeg | None = None
-        self._answered = self._over = False
+        self._answered = self._joined = self._over = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -52,7 +53,8 @@ class PhoneLine:
         self._keep(task)
 
     def joined(self) -> None:
-        """A telephone shows nothing."""
+        """A telephone shows nothing, but it may transfer on from now."""
+        self._joined = True
 
     def said(self, who: str, text: str) -> None:
         """A telephone shows nothing."""
@@ -73,6 +75,7 @@ class PhoneLine:
             leg = self._outgoing = await self._dial()
             leg.on_ringing = lambda: self._report(TargetRinging())
             leg.on_event = self._leg_event
+            take_transfers(leg, self._report, has_caller=lambda: self._joined)
             if self._over:  # released while the INVITE was being made
                 await leg.hang_up("released")
             await leg.answered()

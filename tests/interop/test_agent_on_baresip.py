@@ -64,8 +64,15 @@ class Baresip:
         self.folder = folder
 
     def press(self, key: str) -> None:
+        self._command("sndcode", key)
+
+    def transfer(self, target: str) -> None:
+        """As its transfer key does, without asking there first."""
+        self._command("transfer", target)
+
+    def _command(self, name: str, argument: str) -> None:
         """Over baresip's control socket: JSON in netstrings."""
-        command = json.dumps({"command": "sndcode", "params": key})
+        command = json.dumps({"command": name, "params": argument})
         with socket.create_connection(("127.0.0.1", CONTROL_PORT), timeout=5) as control:
             control.sendall(f"{len(command)}:{command},".encode())
             control.recv(4096)
@@ -220,6 +227,33 @@ async def test_caller_is_left_to_the_phone_system_and_frontdesk_is_out_of_it(
             assert phone_system.calls()[0]["end_reason"] == "referred"
             await direct.hang_up("done")
             await asyncio.to_thread(wraps_up, desk, offer)
+
+
+async def test_agent_transfers_on_with_the_key_of_their_phone(phone_system: System, tmp_path: Path):
+    with desk_open(phone_system, "ann") as desk, agent_phone(phone_system, tmp_path) as agent:
+        desk.send("reach", reach="phone")
+        desk.send("presence", ready=True)
+        async with caller_phone() as (phone, clock), caller_phone(36_500) as (colleague, _):
+            leg = await phone.dial(phone_system.sip)
+            caller = WaitingCaller(asyncio.get_running_loop(), leg)
+            await leg.answered()
+            clock.add(caller.tick)
+            await asyncio.to_thread(asks_for_a_person, caller)
+            offer = await asyncio.to_thread(desk.wait_for, "offer")
+            await asyncio.to_thread(desk.wait_for, "call", phase="briefing")
+            agent.press("1")
+            await asyncio.to_thread(desk.wait_for, "call", phase="talking")
+            agent.transfer(colleague.uri)
+            guest, heard = await colleague.next_leg(), list[Pcm]()
+            clock.add(lambda now_s: heard.append(guest.receive_frame().copy()))
+            clock.add(lambda now_s: guest.send_frame(tone(GUEST_HZ, FRAME_SAMPLES)))
+            await sees(lambda: _has_said(heard, BRIEF_ENDS))
+            guest.send_key("1")
+            await sees(lambda: strength(caller.heard()[-RATE_HZ:], GUEST_HZ) > 0.9)
+            await asyncio.to_thread(wraps_up, desk, offer)
+            await leg.hang_up("done")
+    [handoff] = phone_system.last_call()["handoffs"]
+    assert [each["outcome"] for each in handoff["attempts"]] == ["accepted", "accepted"]
 
 
 def follows_refers(
