@@ -249,7 +249,7 @@ class ApprovalConfig(_Section):
     """Actions that run only once a supervisor has approved them, on the board or at the desk."""
 
     actions: tuple[str, ...] = ()  # as the flow performs them: change_address
-    wait_s: Seconds = 20.0  # on the line; then the dialog goes on, and the action still waits
+    wait_s: Seconds = 12.0  # on the line; then the dialog goes on, and the action still waits
 
 
 class WebhookConfig(_Section):
