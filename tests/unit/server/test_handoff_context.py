@@ -136,13 +136,31 @@ async def test_action_that_still_runs_is_told_as_running() -> None:
 
 
 class Refusing(FakeActions):
+    code = "already_shipped"
+
     async def perform(self, action: PerformAction) -> ActionOutcome:
         return ActionOutcome(
             name=action.name,
             key=action.key,
             status=ActionStatus.REFUSED,
-            result={"code": "already_shipped"},
+            result={"code": self.code},
         )
+
+
+class Careful(Refusing):
+    code = "awaits_approval"
+
+
+async def test_action_that_waits_for_approval_is_pending_until_it_is_settled() -> None:
+    story = CallStory(journal=FakeJournal(), actions=Careful())
+    await story.perform(CHANGE)
+    context = gather(in_hand(story), AWAY)
+    does = "change the address on order 4815 to 42 Oak Street"
+    assert context.actions == (ActionFact(name=CHANGE.name, status="pending", detail=does),)
+    assert f"Waiting for approval: {does}." in context.summary
+    assert context.next_steps[0] == f"Have this approved or refused: {does}"
+    story.settled(CHANGE, await FakeActions().perform(CHANGE))
+    assert gather(in_hand(story), AWAY).actions[0].status == "succeeded"
 
 
 async def test_refusal_says_why_and_look_ups_are_told_only_when_they_failed() -> None:
