@@ -63,7 +63,7 @@ class Ears:
 
     def _fell_silent(self, heard: float) -> bool:
         """Whether what the detector still hears is over."""
-        if not heard:  # as in most of a call, and nothing more needs to be known of it
+        if not self._activity.probability:  # as in most of a call
             self._lull.pass_silence()
             return False
         samples = self.frame.astype(np.float32)

@@ -17,7 +17,7 @@ from voice.frames import FRAME_S
 _BELOW_VOICE: Final = 10 ** (-33 / 10)
 """Of the voice's loudest frame: consonants are up to 25 dB below their vowels."""
 
-_ABOVE_NOISE: Final = 10 ** (4 / 10)  # what steady noise exceeds its own minimum by, hardly ever
+_ABOVE_NOISE: Final = 10 ** (5 / 10)  # what steady noise exceeds its own minimum by, hardly ever
 _AT_NOISE: Final = 10 ** (3 / 10)  # of three frames in a row, mostly; soft sounds exceed it
 _FAR: Final = 10 ** (22 / 10)  # of the voice over the noise, for the level to overrule the detector
 _FRAMES: Final = 3  # 60 ms in a row: the closures inside words, before a "t" for one, are shorter

@@ -155,6 +155,30 @@ def test_quiet_is_counted_from_the_last_sound():
     assert ears.quiet_s == pytest.approx(10 * FRAME_S)
 
 
+class RoomActivity(FakeActivity):
+    """Hears a voice in what is louder than the room, and knows that the room is no silence."""
+
+    def push(self, pcm: Pcm) -> None:
+        self.probability = 1.0 if np.abs(pcm).max() > 1000 else 0.05
+
+
+def test_noise_of_the_room_is_learnt_while_we_speak():
+    leg, noise = FakeLeg(), np.random.default_rng(2)
+    ears = Ears(leg, RoomActivity())
+
+    def hear(level: float, ticks: int) -> None:
+        for _ in range(ticks):
+            leg.incoming = (noise.standard_normal(FRAME_SAMPLES) * level).astype(np.int16)
+            ears.listen()
+            ears.voice(over_us=True)
+            ears.sent(LOUD)  # which the guard may take the room for, coming back
+
+    hear(300, 150)
+    hear(3000, 25)
+    hear(300, 10)
+    assert ears.quiet_s == pytest.approx(10 * FRAME_S)
+
+
 def test_turn_model_decides_where_the_words_cannot_and_nowhere_else():
     by_words = wait(Expects.FREE, Readiness.OPEN)
     assert wait(Expects.FREE, Readiness.OPEN, finished=0.9) < by_words
