@@ -24,6 +24,7 @@ class Mark:
     kind: Kind
     start: int
     end: int  # of the last sound: the answer is complete
+    audible_end: int  # of the last sound that is heard over the room
     text: str
     overlap: bool  # over a prompt
     takes_turn: bool  # wants an answer
@@ -167,11 +168,17 @@ class _Call:
                 kind=utterance.kind,
                 start=sent.start,
                 end=sent.end,
+                audible_end=self._audible_end(utterance, sent),
                 text=utterance.text,
                 overlap=move.overlap is not None,
                 takes_turn=move.overlap is None or move.overlap.takes_turn,
             )
         )
+
+    def _audible_end(self, utterance: Utterance, sent: Sent) -> int:
+        if utterance.keys:
+            return sent.end
+        return sent.start + self._mouth.audible(self._sounds[id(utterance)])
 
     def _say(self, utterance: Utterance, now: int) -> Sent:
         return self._mouth.say(self._sounds[id(utterance)], now)

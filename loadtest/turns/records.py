@@ -102,11 +102,13 @@ def match(answers: Sequence[AnswerScore], turns: Sequence[ServerTurn]) -> list[H
             continue
         explained_ms = 1_000 * sum(turn.times_s.values())
         gap_ms = None if answer.condition is Condition.NETWORK else answer.gap_ms
+        # The server cannot know of what the room drowned: for it the wait began before that.
+        known_ms = explained_ms - answer.drowned_ms
         found.append(
             HeardAnswer(
                 to_packet_ms=1_000 * turn.to_packet_s,
                 parts_ms={part: 1_000 * took for part, took in turn.times_s.items()},
-                unexplained_ms=None if gap_ms is None else gap_ms - explained_ms,
+                unexplained_ms=None if gap_ms is None else gap_ms - known_ms,
                 words_lost=start_lost(answer.text, turn.text),
             )
         )

@@ -36,6 +36,7 @@ class AnswerScore:
     cut_off: bool
     text: str
     end: int
+    drowned_ms: float  # the last of it that nobody heard over the room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +110,7 @@ def _answer(
             cut_off=cut_off,
             text=mark.text,
             end=mark.end,
+            drowned_ms=_ms(mark.end - mark.audible_end),
         )
     ]
 

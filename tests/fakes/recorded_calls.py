@@ -41,12 +41,14 @@ def says(
     overlap: bool = False,
     takes_turn: bool = True,
     text: str = "where is my order",
+    drowned_s: float = 0.0,
 ) -> Mark:
-    """The caller is heard from `from_s` to `to_s`."""
+    """The caller is heard from `from_s` to `to_s`, the last `drowned_s` not over the room."""
     return Mark(
         kind=kind,
         start=round(from_s * RATE_HZ),
         end=round(to_s * RATE_HZ),
+        audible_end=round((to_s - drowned_s) * RATE_HZ),
         text=text,
         overlap=overlap,
         takes_turn=takes_turn,

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from loadtest.turns.bench import verdict
 from loadtest.turns.call import CallRecording
-from loadtest.turns.cases import Kind
+from loadtest.turns.cases import Condition, Kind
 from loadtest.turns.records import ServerTurn, match, start_lost
 from loadtest.turns.report import (
     CallSummary,
@@ -117,6 +117,13 @@ def test_answer_finds_its_turn_in_the_records_by_its_end():
     assert heard.unexplained_ms == pytest.approx(300 - 200 - 30, abs=10)
     assert heard.parts_ms["decode_s"] == pytest.approx(20)
     assert match(score(CUT).answers, turns) == []
+
+
+def test_wait_known_to_the_server_begins_with_the_last_sound_that_was_heard():
+    frontdesk = [Sounds(from_s=0.5, to_s=3), Sounds(from_s=6.3, to_s=8)]
+    call = recorded(frontdesk, [says(4, 6, drowned_s=0.1)], condition=Condition.NOISE_10)
+    [heard] = match(score(call).answers, [_turn(6.2)])
+    assert heard.unexplained_ms == pytest.approx(300 + 100 - 200 - 30, abs=10)
 
 
 def test_records_that_do_not_add_up_to_the_gap_miss_a_target():

@@ -13,7 +13,7 @@ from loadtest.turns.mouth import Mouth
 from loadtest.turns.plans import VOICES, Sort, plans
 from loadtest.turns.prompts import Prompt
 from loadtest.turns.reader import reading
-from loadtest.turns.sounds import SPEECH_DB, breath, cough, room, words
+from loadtest.turns.sounds import SPEECH_DB, at_level, breath, cough, room, words
 from loadtest.turns.spans import HeardSpan, learn_prompts, name_span, stretches_of
 
 
@@ -109,6 +109,17 @@ def test_noise_is_around_the_words_but_not_among_them():
     mouth = Mouth(Surroundings(snr_db=20.0), Track(), seed=1)
     assert _rms_db(_frames(mouth, 100)) == pytest.approx(SPEECH_DB - 20, abs=1.0)
     assert not mouth.said.read(0, 1_600).any()
+
+
+def test_room_drowns_a_soft_end_and_a_quiet_line_does_not():
+    loud, soft = (
+        at_level(np.random.default_rng(1).standard_normal(800).astype(np.float32), level)
+        for level in (SPEECH_DB, SPEECH_DB - 25)
+    )
+    pcm = np.concatenate([loud, soft])
+    assert Mouth(Surroundings(), Track(), seed=1).audible(pcm) == 1_600
+    assert Mouth(Surroundings(snr_db=20.0), Track(), seed=1).audible(pcm) == 800
+    assert Mouth(Surroundings(snr_db=40.0), Track(), seed=1).audible(pcm) == 1_600
 
 
 def _heard(book: PhraseBook, pcm: Pcm) -> HeardSpan:
