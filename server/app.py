@@ -129,7 +129,7 @@ async def _open_inside(
     load, admission = await _open_load(parts, config, metrics, clock, ours)
     recordings = config.data_dir / "recordings" if config.recording.enabled else None
     vcons = vcons_of(config, records, access)
-    approvals = approvals_of(config.approval, engines.flow)
+    approvals = approvals_of(config, engines.flow)
     people = None
     if config.handoff.enabled:
         needs = PeopleNeeds(
