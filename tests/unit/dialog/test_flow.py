@@ -29,6 +29,13 @@ def test_shipped_flow_loads_with_prompts_as_written() -> None:
     assert all(len(intent.examples) >= 25 for intent in flow.intents.values())
 
 
+def test_slot_says_how_long_its_caller_may_think() -> None:
+    text = _TEXT.replace("    type: address\n", "    type: address\n    patience: 2.5\n", 1)
+    flow = load_flow(text)
+    assert flow.slots["address"].expectation.patience_s == 2.5
+    assert flow.slots["order_number"].expectation.patience_s is None
+
+
 def test_same_text_has_same_version_and_another_text_another() -> None:
     assert load_flow(_TEXT).version == load_flow(_ORDERS).version
     assert load_flow(_TEXT + "\n# more\n").version != load_flow(_ORDERS).version
@@ -49,6 +56,7 @@ def test_same_text_has_same_version_and_another_text_another() -> None:
         ("phone: $caller", "phone: $callr", "did you mean 'caller'?"),
         ("{order.eta|date}", "{order.eta|dat}", "there is no filter 'dat'; did you mean 'date'?"),
         ("type: address", "type: adress", "did you mean 'address'?"),
+        ("keep: true", "patience: 60", "a number from 0.3 to 5.0 belongs here, not '60'"),
         ("keep: true", "keep: yes", "true or false belongs here, not 'yes'"),
         ("attempts: 3", "attempts: many", "a whole number from 1 to 10 belongs here, not 'many'"),
         ("accept: 0.70", "accept: 0.10", "lower it"),
