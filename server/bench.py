@@ -46,13 +46,17 @@ def turns(
     ] = None,
     peer: Annotated[Peer, typer.Option(help="A Pipecat bot to measure beside.")] = Peer.SHIPPED,
     websocket: Annotated[
-        bool, typer.Option("--websocket", help="Call frontdesk over media streams, not SIP.")
+        bool, typer.Option("--websocket", help="Call frontdesk over media streams alone, not SIP.")
     ] = False,
     recordings: Annotated[
         Path | None, typer.Option(help="Folder for stereo recordings: left the caller.")
     ] = None,
 ) -> None:
-    """Turn-taking as callers hear it: gaps, cut-offs, interruptions, false stops."""
+    """Turn-taking as callers hear it: gaps, cut-offs, interruptions, false stops.
+
+    Targets are those of frontdesk over SIP. A bot beside it takes media streams, so frontdesk is
+    called over these as well, and only what came over the same line is put side by side.
+    """
     from loadtest.turns.suite import TurnsOptions
 
     options = TurnsOptions(
@@ -92,15 +96,27 @@ async def _bench_turns(
 
     console = Console()
     reports = {"frontdesk": await _frontdesk(options, console, websocket=websocket)}
+    beside: dict[str, TurnsReport] = {}
     for tuned in variants(peer):
+        if not beside:
+            beside = dict(reports) if websocket else await _streamed(options, console)
         name = peer_name(tuned=tuned)
-        reports[name] = await _pipecat(options, console, name, tuned=tuned)
-    if len(reports) > 1:
-        console.print(side_by_side(reports))
+        beside[name] = await _pipecat(options, console, name, tuned=tuned)
+    if beside:
+        console.print(side_by_side(beside))
+    reports |= beside
     if json_file is not None:
         await write_json(json_file, reports)
     status = verdict(reports["frontdesk"], console)
     return status if gate else 0
+
+
+async def _streamed(options: "TurnsOptions", console: "Console") -> "dict[str, TurnsReport]":
+    """Frontdesk over the line that the bots are called over."""
+    if options.recordings is not None:
+        options = replace(options, recordings=options.recordings / "media-streams")
+    report = await _frontdesk(options, console, websocket=True)
+    return {"frontdesk, media streams": report}
 
 
 async def _frontdesk(
