@@ -174,7 +174,11 @@ class IceServerConfig(_Section):
     """STUN or TURN servers that share credentials."""
 
     urls: tuple[IceUrl, ...] = Field(min_length=1)
-    credential: SecretStr | None = None  # browsers are told it: for a user that may only relay
+    secret: SecretStr | None = None
+    """A TURN server's static-auth-secret: each browser is told a name and password of its own, good
+    for a shift. Without it all are told these, which never expire: for a user that may only relay.
+    """
+    credential: SecretStr | None = None
     username: str | None = Field(default=None, validate_default=True)
 
     # Not of the whole section: an error shows what it is about, and that must not be the secret.
@@ -182,8 +186,9 @@ class IceServerConfig(_Section):
     @classmethod
     def _relays_know_us(cls, username: str | None, others: ValidationInfo) -> str | None:
         relays = any(url.startswith("turn") for url in others.data.get("urls", ()))
-        if relays and (username is None or others.data.get("credential") is None):
-            raise ValueError("a TURN server needs a username and a credential")
+        known = username is not None and others.data.get("credential") is not None
+        if relays and not known and others.data.get("secret") is None:
+            raise ValueError("a TURN server needs a secret, or a username and a credential")
         return username
 
 

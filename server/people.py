@@ -133,7 +133,7 @@ def mount_people(
                 supervision=supervision,
                 open_rtc=browser_audio(peers),
                 visitor=access.visitor,
-                ice_servers=for_browsers(config.phone),
+                ice_servers=lambda: for_browsers(config.phone),
             )
         )
     )

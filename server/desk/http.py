@@ -52,7 +52,8 @@ class DeskDoors:
     supervision: Supervision
     open_rtc: OpenRtc
     visitor: Visitor
-    ice_servers: Sequence[dict[str, Any]] = ()  # RTCIceServers, for browsers
+    ice_servers: Callable[[], Sequence[dict[str, Any]]] = tuple
+    """RTCIceServers for a browser that asks now."""
     sign_in_path: str = "/sign-in"
 
 
@@ -144,7 +145,7 @@ def _settings_door(doors: DeskDoors) -> APIRouter:
     @router.get("/v1/desk/settings", dependencies=[Depends(whoever_talks)])
     async def settings() -> Response:  # pyright: ignore[reportUnusedFunction]
         # Credentials of a relay are in it.
-        servers = {"ice_servers": doors.ice_servers}
+        servers = {"ice_servers": doors.ice_servers()}
         return JSONResponse(servers, headers={"Cache-Control": "no-store"})
 
     return router

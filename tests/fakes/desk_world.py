@@ -220,7 +220,7 @@ async def desk_world(
         supervision=floor,
         open_rtc=loopback_rtc(),
         visitor=visitor,
-        ice_servers=ice_servers,
+        ice_servers=lambda: ice_servers,
     )
     app.include_router(desk_router(doors))
     coordinator = ScriptedCoordinator(desk)

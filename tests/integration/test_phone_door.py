@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from server.calls import Calls
 from server.config import ConfigError, PhoneConfig, load_config
 from server.feed import Feed
-from server.ice import webrtc_options
+from server.ice import for_browsers, webrtc_options
 from server.pages import mount_assets
 from server.phone_door import PhoneDoor
 from telephony.leg import Leg
@@ -159,6 +159,23 @@ async def test_settings_name_the_servers_as_browsers_take_them(desk: Desk):
     told = await desk.client_with_servers.get("/v1/phone/settings")
     assert told.json() == {"ice_servers": SETTINGS["ice_servers"]}
     assert told.headers["Cache-Control"] == "no-store"
+
+
+def test_browsers_that_share_a_relays_secret_get_credentials_of_their_own_that_expire(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("server.ice.time.time", lambda: 1_800_000_000.5)
+    config = PhoneConfig.model_validate(
+        {"ice_servers": [{"urls": ["turn:127.0.0.1:9"], "secret": "north"}]}
+    )
+    [server] = for_browsers(config)
+    assert server == {
+        "urls": ("turn:127.0.0.1:9",),
+        "username": "1800043200:frontdesk",
+        # openssl dgst -sha1 -hmac north -binary | base64
+        "credential": "hRvv2xCkhbo/dmaKBSubFSrKpSY=",
+    }
+    assert "north" not in repr(config)
 
 
 UNUSABLE: list[dict[str, Any]] = [

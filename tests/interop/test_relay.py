@@ -1,5 +1,6 @@
 """Browsers that reach us through a TURN server alone, as behind a firewall; coturn is the relay."""
 
+import json
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Generator, Iterator
@@ -12,6 +13,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from server.config import PhoneConfig
+from server.ice import for_browsers
 from telephony.transfer_events import TargetAccepted, TargetRinging
 from tests.fakes.browser import FLAGS, MICROPHONE, until
 from tests.fakes.desk_world import desk_world, recent_context
@@ -26,7 +29,7 @@ pytestmark = [
 ]
 
 SOON_MS = 20_000  # the machine may be busy; nothing here measures time
-USER, PASSWORD = "frontdesk", "relay-only"
+SECRET = "shared-with-the-relay"
 
 # The browser uses relayed addresses only, and shows the connections that its pages make.
 RELAY_ONLY = """
@@ -52,8 +55,8 @@ class Relay:
     url: str
 
     @property
-    def for_browsers(self) -> dict[str, Any]:
-        return {"urls": [self.url], "username": USER, "credential": PASSWORD}
+    def settings(self) -> dict[str, Any]:
+        return {"urls": [self.url], "secret": SECRET}
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +71,9 @@ def turn_server(program: Path, folder: Path) -> Generator[str, None, None]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     arguments = (
-        "-n --no-cli --no-tls --no-dtls --lt-cred-mech --realm test --fingerprint"
+        "-n --no-cli --no-tls --no-dtls --use-auth-secret --realm test --fingerprint"
         " --listening-ip 127.0.0.1 --relay-ip 127.0.0.1 --allow-loopback-peers --log-file stdout"
-        f" --listening-port {port} --user {USER}:{PASSWORD} --pidfile {folder / 'pid'}"
+        f" --static-auth-secret {SECRET} --listening-port {port} --pidfile {folder / 'pid'}"
         f" --db {folder / 'turn.sqlite'}"
     )
     with (folder / "log").open("wb") as log:
@@ -111,8 +114,7 @@ def phone_system(
     settings = {
         "FRONTDESK_PHONE__ENABLED": "true",
         "FRONTDESK_PHONE__HOST_ADDRESSES": '["127.0.0.1"]',
-        "FRONTDESK_PHONE__ICE_SERVERS": f'[{{"urls": ["{relay.url}"], "username": "{USER}",'
-        f' "credential": "{PASSWORD}"}}]',
+        "FRONTDESK_PHONE__ICE_SERVERS": json.dumps([relay.settings]),
     }
     databases = postgres.fresh_database(), postgres.fresh_database()
     with system_running(tmp_path_factory.mktemp("relayed"), *databases, **settings) as running:
@@ -134,7 +136,8 @@ async def test_caller_behind_a_firewall_is_heard_and_hears_us(
 
 
 async def test_agent_behind_a_firewall_takes_a_caller(browser: Browser, relay: Relay):
-    async with desk_world(ice_servers=[relay.for_browsers]) as world:
+    config = PhoneConfig.model_validate({"ice_servers": [relay.settings]})
+    async with desk_world(ice_servers=for_browsers(config)) as world:
         page = await behind_firewall(browser)
         await page.goto(f"{world.url}/desk")
         await page.locator("#ready-label", has_text="Set ready").wait_for()
