@@ -95,6 +95,7 @@ class TransferRun:
         self._guest = GuestSide(self, self.stage, self._attempts, world)
         self._summary: tuple[str, ...] = ()
         self._known_agent: str | None = None
+        self._over_for: str | None = None  # why we ended it ourselves
         self._callback = CallbackChoice(self, self.stage, world)
         self._on_joined = on_joined
         self._events = InTurn[TransferEvent](self._deal_with)
@@ -129,6 +130,7 @@ class TransferRun:
 
     def over(self, reason: str) -> None:
         """See callback_choice.ChoosingRun."""
+        self._over_for = reason
         self._finish(CallOver(reason=reason))
         self.tell(CallerGone(reason=reason))
 
@@ -373,7 +375,7 @@ class TransferRun:
                 self._attempts.concluded(reason if step is None else f"{reason}: {step}")
                 self._finish(TakenBack(ended=ended))
             case EndTransfer(reason=reason):
-                self._attempts.concluded(reason)
+                self._attempts.concluded(self._over_for or reason)
                 # To the hand-off whoever is gone has hung up; the call's record knows how.
                 gone = reason == "caller_hangup"
                 self._finish(CallOver(reason=self._caller_left if gone else reason))

@@ -54,6 +54,7 @@ async def taken(world: HandOffWorld) -> ToneLeg:
 async def test_caller_who_chooses_it_is_told_and_promised(world: HandOffWorld):
     await promised(world)
     assert "Thank you. We will call you back when it is your turn. Goodbye." in world.tts.said
+    assert world.records.outcomes == ["callback_promised"]
     [promise] = world.records.promises.values()
     assert (promise.number, promise.call_id, promise.place) == (
         world.caller.info.caller,
