@@ -54,7 +54,15 @@ class Ears:
             heard = 0.0
         if heard and over_us and not self._gate.active and self._level.is_behind:
             heard = 0.0
-        return self._gate.receive(heard)
+        change = self._gate.receive(heard)
+        if isinstance(change, VoiceStarted):
+            self._echo.begin()
+        return change
+
+    @property
+    def was_echo(self) -> bool:
+        """Whether the voice that was found last is known by now to have been our own."""
+        return self._echo.was_echo
 
     @property
     def quiet_s(self) -> float:

@@ -328,6 +328,8 @@ class CallSession:
 
     def _is_to_us(self, so_far: Anticipation) -> bool:
         """Does the caller want our attention, or do they only listen, cough, or live?"""
+        if self._ears.was_echo:
+            return False
         heard = so_far.transcription
         short = self._machine.voiced_s < _SHORT_S and not asks_for_attention(heard.text)
         if short and so_far.readiness is Readiness.INCOMPLETE:

@@ -293,6 +293,33 @@ def test_delay_is_known_after_a_second_of_our_speech(level_db: float, delay_ms: 
     assert guard.delay_ms == pytest.approx(delay_ms, abs=20)
 
 
+def was_echo(incoming: Pcm, ours: Pcm, at: int) -> bool:
+    """What the guard makes of the half second that follows tick `at`, where a voice was found."""
+    guard, ticks = EchoGuard(), at + round(0.5 / FRAME_S)
+    for tick, pair in enumerate(zip(frames(incoming)[:ticks], frames(ours), strict=False)):
+        if tick == at:
+            guard.begin()
+        guard.receive(*pair)
+    return guard.was_echo
+
+
+def test_voice_is_known_to_have_been_an_echo_whose_delay_had_leapt():
+    for first, delay_ms in product(range(3), (50, 120, 200)):
+        spoken = say("en-us", PROMPTS[first])
+        ours = np.tile(spoken, 2)[: 2 * len(spoken) // FRAME_SAMPLES * FRAME_SAMPLES]
+        incoming = line(Return(level_db=-12, delay_ms=delay_ms, jump_ms=160).of(ours))
+        leap = len(ours) // 2 // FRAME_SAMPLES + 160 // 20
+        assert was_echo(incoming, ours, leap), f"{delay_ms} ms"
+
+
+@pytest.mark.parametrize("echo_db", [-12.0, None])
+def test_caller_over_us_was_no_echo(echo_db: float | None):
+    for number in range(12):
+        way = None if echo_db is None else Return(level_db=echo_db, delay_ms=DELAYS_MS[number % 4])
+        case = overlap(number, way, caller_db=(0.0, -6.0)[number // 2 % 2])
+        assert not was_echo(case.mixed, case.ours, case.at)
+
+
 def test_a_line_without_echo_has_no_delay():
     guard, ours = EchoGuard(), prompts(0, 3)
     explained(line(np.zeros(len(ours))), ours, guard)
