@@ -166,6 +166,11 @@ class MediaStreamLeg(ReportingLeg):
     # --- audio ------------------------------------------------------------------------------------
 
     @property
+    def delay_s(self) -> float:
+        """How long the caller's audio waits here before it is received, in seconds."""
+        return self._line.buffered_ms / 1000
+
+    @property
     def reports_keys(self) -> bool:
         """The carrier reports keys as messages of their own."""
         return True

@@ -5,7 +5,8 @@ carriers send their pieces out of order. Pieces are cut into frames in the order
 piece that is early waits until those before it have come, or nothing else is left to play.
 
 A talk spurt starts once two frames are there, so that a late piece is not heard as a gap. What lies
-on the line is delay. Up to 200 ms are let be. Beyond that quiet frames are left out, the oldest
+on the line is delay, and what has lain there for a second without being needed is left out in the
+next quiet. Up to 200 ms are let be until then. Beyond that quiet frames are left out, the oldest
 first, and from speech one frame in ten, which is not noticed; only what is more than a second old
 is dropped outright. Words that come late are still worth hearing: dropping them all would cost the
 caller a repetition, which takes longer than catching up.
@@ -22,6 +23,7 @@ from voice.frames import FRAME_SAMPLES
 _HOLD: Final = 2  # frames: one piece may come 20 ms late without a gap
 _ENOUGH: Final = 10  # frames, 200 ms: what is let be
 _MOST: Final = 50  # frames, 1 s: more than that is dropped even if it is speech
+_SPARE_TICKS: Final = 50  # 1 s: a stall that comes less often than that is heard as a gap again
 _SQUEEZE_TICKS: Final = 10  # speech loses at most one frame in 200 ms
 _MAX_EARLY: Final = 8  # pieces that wait for one before them
 _QUIET_PEAK: Final = 256  # of 32768, -42 dB: a frame with no more can go unnoticed
@@ -46,6 +48,8 @@ class IncomingLine:
         self._playing = False
         self._since_squeeze = 0  # ticks
         self._skipped = self._late = 0
+        self._least, self._watched = _MOST, 0  # fewest frames left by a pop, and for how many pops
+        self._spare = 0  # frames that nothing needed for a second
 
     @property
     def buffered_ms(self) -> int:
@@ -84,8 +88,11 @@ class IncomingLine:
         if not self._playing and len(self._frames) < _HOLD:
             return None
         self._squeeze()
+        self._leave_out_spare()
         self._playing = bool(self._frames)
-        return self._frames.popleft() if self._frames else None
+        frame = self._frames.popleft() if self._frames else None
+        self._watch()
+        return frame
 
     # --- in order ---
 
@@ -131,3 +138,18 @@ class IncomingLine:
             self._frames.popleft()
             self._skipped += 1
             self._since_squeeze = 0
+
+    def _watch(self) -> None:
+        """Find out how many frames lie on the line for nothing."""
+        self._least = min(self._least, len(self._frames))
+        self._watched += 1
+        if self._watched >= _SPARE_TICKS:
+            self._spare = max(0, self._least - (_HOLD - 1))
+            self._least, self._watched = _MOST, 0
+
+    def _leave_out_spare(self) -> None:
+        while self._spare and len(self._frames) > _HOLD and is_quiet(self._frames[0]):
+            self._frames.popleft()
+            self._spare -= 1
+            self._skipped += 1
+            self._least = max(0, self._least - 1)

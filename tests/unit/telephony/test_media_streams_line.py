@@ -130,3 +130,32 @@ def test_delay_is_gone_at_the_next_pause() -> None:
     line.pop()
     line.put(QUIET, 12)
     assert line.buffered_ms == 200
+
+
+def test_delay_of_a_stall_is_given_back_in_the_next_quiet() -> None:
+    line = IncomingLine()
+    line.put(b"".join(speech(number) for number in range(9)), 1)  # came late, all at once
+    played: list[bytes | None] = []
+    for chunk in range(2, 122):
+        line.put(speech(chunk) if chunk < 82 else QUIET, chunk)
+        played.append(line.pop())
+    assert line.buffered_ms <= 20
+    assert [frame for frame in played if frame != QUIET] == [
+        *(speech(number) for number in range(9)),
+        *(speech(chunk) for chunk in range(2, 82)),
+    ], "no word of it is lost"
+
+
+def test_delay_that_uneven_pieces_need_is_kept() -> None:
+    line = IncomingLine()
+    for chunk in range(100):
+        if chunk % 5 == 0:  # 100 ms at a time
+            line.put(QUIET * 5, chunk // 5)
+        line.pop()
+    heard = 0
+    for chunk in range(100, 300):
+        if chunk % 5 == 0:
+            line.put(QUIET * 5, chunk // 5)
+        heard += line.pop() is not None
+    assert heard >= 199
+    assert line.skipped <= 3
