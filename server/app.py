@@ -45,7 +45,7 @@ from voice.turn import TurnTiming
 
 log = logging.getLogger(__name__)
 
-_TICKS_COUNTED = 0.9  # of the last second's: one stall of 100 ms is no load
+_TICKS_COUNTED = 0.7  # of the last second's: a stall of 300 ms is no load, however it came about
 _END_CALLS_S = 10.0  # at shutdown: a goodbye on the wire, and actions in flight
 
 
