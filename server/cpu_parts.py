@@ -36,8 +36,10 @@ class CpuParts(Collector):
 
     def __init__(self, media_s: Callable[[], float]) -> None:
         self._media_s = media_s
-        self._kept: dict[int, tuple[str, float]] = {}  # by thread
-        self._ended = dict.fromkeys(PARTS, 0.0)  # of threads that are no more
+        # Nanoseconds, as whole numbers: a sum of them in another order is the same, and a counter
+        # that falls by a rounding error is taken for one that began anew.
+        self._kept: dict[int, tuple[str, int]] = {}  # by thread
+        self._ended = dict.fromkeys(PARTS, 0)  # of threads that are no more
 
     def describe(self) -> Iterator[CounterMetricFamily]:
         """Known without a look at the threads."""
@@ -56,12 +58,13 @@ class CpuParts(Collector):
         if not threads:
             return {}
         for thread in self._kept.keys() - threads.keys():
-            part, spent_s = self._kept.pop(thread)
-            self._ended[part] += spent_s
+            part, spent_ns = self._kept.pop(thread)
+            self._ended[part] += spent_ns
         self._kept.update(threads)
-        found = dict(self._ended)
-        for part, spent_s in self._kept.values():
-            found[part] += spent_s
+        spent = dict(self._ended)
+        for part, spent_ns in self._kept.values():
+            spent[part] += spent_ns
+        found = {part: spent_ns / 1e9 for part, spent_ns in spent.items()}
         media_s = min(self._media_s(), found[_MAIN])
         found[MEDIA] += media_s
         found[_MAIN] -= media_s
@@ -72,8 +75,8 @@ def _family() -> CounterMetricFamily:
     return CounterMetricFamily("frontdesk_cpu_seconds", "CPU spent, by part", labels=["part"])
 
 
-def _threads() -> Iterator[tuple[int, tuple[str, float]]]:
-    """Each thread with its part and its CPU seconds."""
+def _threads() -> Iterator[tuple[int, tuple[str, int]]]:
+    """Each thread with its part and its CPU nanoseconds."""
     names = {thread.native_id: thread.name for thread in threading.enumerate()}
     main = threading.main_thread().native_id
     try:
@@ -82,10 +85,10 @@ def _threads() -> Iterator[tuple[int, tuple[str, float]]]:
         return
     for task in tasks:
         thread = int(task.name)
-        spent_s = _spent_s(task)
-        if spent_s is not None:
+        spent_ns = _spent_ns(task)
+        if spent_ns is not None:
             part = _MAIN if thread == main else _part(names.get(thread))
-            yield thread, (part, spent_s)
+            yield thread, (part, spent_ns)
 
 
 def _part(name: str | None) -> str:
@@ -94,9 +97,9 @@ def _part(name: str | None) -> str:
     return next((part for prefix, part in _PARTS if name.startswith(prefix)), _OTHER)
 
 
-def _spent_s(task: Path) -> float | None:
+def _spent_ns(task: Path) -> int | None:
     """sched-stats: the first number is the time on a CPU in nanoseconds."""
     try:
-        return int((task / "schedstat").read_text().split()[0]) * 1e-9
+        return int((task / "schedstat").read_text().split()[0])
     except (OSError, ValueError, IndexError):
         return None  # it has just ended, or the kernel keeps no such account
