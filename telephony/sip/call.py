@@ -324,6 +324,7 @@ class Call(ABC):
         self._report("server_hangup", now_s, error=error)
 
     def _send_bye(self, now_s: float) -> None:
+        self._received_refers.tell_last(now_s)
         self._line.send("BYE", now_s, on_response=self._bye_answered)
 
     def _bye_answered(

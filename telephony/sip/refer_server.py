@@ -94,6 +94,13 @@ class ReceivedRefers:
         referral.is_final = status >= 200
         self._tell(referral, status, now_s)
 
+    def tell_last(self, now_s: float) -> None:
+        """Tell what waits behind a NOTIFY without an answer yet: BYE follows, and no NOTIFY may."""
+        for referral in self._open.values():
+            if referral.waiting:
+                self._notify(referral, referral.waiting[-1], now_s)
+                referral.waiting.clear()
+
     def end(self, now_s: float) -> None:
         """The call is over."""
         for referral in list(self._open.values()):
@@ -125,8 +132,10 @@ class ReceivedRefers:
             self._tell_next(referral, now_s)
 
     def _tell_next(self, referral: _Referral, now_s: float) -> None:
-        status = referral.waiting.popleft()
         referral.is_telling = True
+        self._notify(referral, referral.waiting.popleft(), now_s)
+
+    def _notify(self, referral: _Referral, status: int, now_s: float) -> None:
         state = f"active;expires={LIFE_S}" if status < 200 else "terminated;reason=noresource"
         fields = [("Contact", self._line.dialog.contact), ("Event", f"refer;id={referral.number}")]
         fields += [("Subscription-State", state), ("Content-Type", f"{SIPFRAG_TYPE};version=2.0")]

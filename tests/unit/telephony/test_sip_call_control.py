@@ -148,6 +148,22 @@ def test_referral_is_told_from_trying_to_its_end(pair: Pair):
     assert progress(pair.a) == [(202, False), (100, False), (180, False), (200, True)]
 
 
+def test_end_of_a_referral_is_told_before_the_bye_that_follows_at_once(pair: Pair):
+    ours, theirs = pair.established()
+    pair.obey(pair.a, ours, REFER)
+    pair.run(0.1)
+    number = referral(pair.b)
+    pair.obey(pair.b, theirs, AcceptRefer(referral=number))
+    pair.obey(pair.b, theirs, ReportRefer(referral=number, status=180))
+    pair.obey(pair.b, theirs, ReportRefer(referral=number, status=200))
+    pair.hang_up(pair.b, theirs)
+    pair.run(40)
+    assert progress(pair.a) == [(202, False), (100, False), (200, True)]
+    assert (pair.a.ends, pair.a.core.call_count, pair.b.core.call_count) == (
+        *(["caller_hangup"], 0, 0),
+    )
+
+
 def test_lost_notifies_come_again_in_order(pair: Pair):
     ours, theirs = pair.established()
     pair.obey(pair.a, ours, REFER)
