@@ -38,6 +38,8 @@ from server.twilio_webhook import twilio_webhook
 from server.web import serving
 from telephony.leg import OutgoingLeg
 from telephony.media_clock import MediaClock
+from telephony.sip.live_call import LiveCall as SipCall
+from telephony.sip.replaces import Replaces
 from telephony.webrtc import WebRtcPeers
 from voice.plane import MediaPlane
 from voice.session import SessionOptions
@@ -147,6 +149,7 @@ async def _open_inside(
             dial=dialler.dial,
             address_of=dialler.address_of,
             has_phone=dialler.has_phone,
+            call_replaced_by=dialler.call_replaced_by,
             returns={name: each.says for name, each in engines.flow.returns.items()},
         )
         people = await open_people(parts, config, needs)
@@ -205,6 +208,11 @@ class _Dialler:
         """See SipDoor."""
         assert self.door is not None, "nobody has called yet, so nobody is referred"
         return self.door.address_of(target)
+
+    def call_replaced_by(self, replaces: Replaces) -> SipCall:
+        """See SipDoor."""
+        assert self.door is not None, "nobody has called yet, so nobody consulted us"
+        return self.door.call_replaced_by(replaces)
 
     def has_phone(self, extension: str) -> bool:
         """Whether an agent's phone is registered."""

@@ -26,9 +26,10 @@ from server.desk.http import DeskDoors, desk_router
 from server.errors import StartError
 from server.feed import Feed
 from server.handoff.approving import Approving
-from server.handoff.assembly import Dial, Needs, People, assemble, browser_audio
+from server.handoff.assembly import Needs, People, assemble, browser_audio
 from server.handoff.attempts import HandOffStore
 from server.handoff.llm_summary import ModelOptions, ModelSummariser
+from server.handoff.ports import Dial
 from server.handoff.summary import Summariser, TemplatedSummariser
 from server.handoff.supervision import RoomSupervision
 from server.handoff.told_store import ToldStore
@@ -41,6 +42,8 @@ from server.precedence import help_calls
 from server.records.errors import RecordsUnavailableError
 from server.records.records import Records
 from telephony.hold_music import MusicFileError
+from telephony.sip.live_call import LiveCall as SipCall
+from telephony.sip.replaces import Replaces
 from telephony.webrtc import WebRtcPeers
 from voice.plane import MediaPlane
 from voice.ports import SpeechToText, TextToSpeech
@@ -66,6 +69,7 @@ class PeopleNeeds:
     dial: Dial
     address_of: Callable[[str], str]
     has_phone: Callable[[str], bool]
+    call_replaced_by: Callable[[Replaces], SipCall]
     returns: Mapping[str, str]
 
 
@@ -96,6 +100,7 @@ async def open_people(parts: AsyncExitStack, config: Config, needs: PeopleNeeds)
                 dial=needs.dial,
                 address_of=needs.address_of,
                 has_phone=needs.has_phone,
+                call_replaced_by=needs.call_replaced_by,
                 returns=needs.returns,
                 summarise=await _summariser(parts, config),
                 approving=approving,

@@ -12,9 +12,11 @@ from telephony.sip.digest import Credentials
 from telephony.sip.endpoint import SipEndpoint, new_token
 from telephony.sip.errors import MalformedValueError
 from telephony.sip.incoming_call import IncomingCall
+from telephony.sip.live_call import LiveCall
 from telephony.sip.outgoing_call import DialOptions
 from telephony.sip.outputs import Address
 from telephony.sip.registrar import Binding, Registrar, Secrets
+from telephony.sip.replaces import Replaces
 from telephony.sip.uri import parse_uri
 from telephony.sip_leg import MediaOptions, SipLeg
 
@@ -133,6 +135,15 @@ class SipDoor:
         if self._config.proxy is None:
             raise LegRefusedError(480, f"{target} has no phone")
         return f"sip:{target}@{self._config.proxy}"
+
+    def call_replaced_by(self, replaces: Replaces) -> LiveCall:
+        """The call of ours, in either direction, that is named so.
+
+        Raises:
+            DialogError: there is none (481), or it must not be replaced.
+        """
+        assert self._endpoint is not None
+        return self._endpoint.call_replaced_by(replaces)
 
     async def close(self) -> None:
         """Say goodbye to whoever is still there, and unbind."""

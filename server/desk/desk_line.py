@@ -6,7 +6,7 @@ too, as long as nobody has released the line.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -162,7 +162,8 @@ class DeskLine:
             self._owner.tell(TranscriptTold(call_id=self.offer.call_id, line=line))
 
     def learned(self, context: HandOffContext) -> None:
-        self.case.context = context
+        # Given another caller in the middle of a call, the agent files both under the first.
+        context = self.case.context = replace(context, call_id=self.offer.call_id)
         if self.view() is not None:
             self._owner.tell(ContextTold(context=context))
 

@@ -2,12 +2,12 @@
 
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 from models.vad import SileroVad
@@ -25,6 +25,7 @@ from server.handoff.attempts import Attempts, HandOffStore
 from server.handoff.brief import brief_of
 from server.handoff.callbacks import Callbacks, Promise, Result
 from server.handoff.calling_back import CallingBack, CallingWorld, CallStore
+from server.handoff.consulting import Consulting
 from server.handoff.context import HandOffContext
 from server.handoff.coordinator import HandOffs
 from server.handoff.desk_records import DeskRecordsPort, Names
@@ -33,7 +34,7 @@ from server.handoff.gather import gather
 from server.handoff.handoff_token import user_to_user_of
 from server.handoff.in_hand import CallInHand
 from server.handoff.phone_line import PhoneLine, can_be_dialled
-from server.handoff.ports import AgentLine, Offer
+from server.handoff.ports import AgentLine, Dial, Offer
 from server.handoff.referring import Referring
 from server.handoff.run_world import RunWorld
 from server.handoff.settings import HandOffConfig
@@ -45,8 +46,10 @@ from server.recording import TrackRecorder
 from server.records.desk import DeskRecords
 from server.records.desk_facts import OverheardLine
 from telephony.hold_music import hold_music, load_music
-from telephony.leg import CallerInfo, OutgoingLeg
+from telephony.leg import CallerInfo
 from telephony.queue import CallQueue
+from telephony.sip.live_call import LiveCall as SipCall
+from telephony.sip.replaces import Replaces
 from telephony.sip.user_to_user import FIELD
 from telephony.webrtc import WebRtcPeers
 from telephony.webrtc_errors import BadOfferError, TooManyPeersError
@@ -60,14 +63,6 @@ TRACKS: Final = ("caller", "agent", "to_caller", "to_agent")
 """Of the recording of a hand-off, in this order."""
 
 
-class Dial(Protocol):
-    """Calls an extension or a number: server.sip_door.SipDoor.dial."""
-
-    def __call__(
-        self, target: str, headers: Mapping[str, str] | None = None
-    ) -> Awaitable[OutgoingLeg]: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """What hand-offs take from the rest of the server.
@@ -77,6 +72,7 @@ class Needs:
     recordings: the folder; None: nothing is recorded.
     address_of: where a target is called; raises LegRefusedError for one that cannot be.
     has_phone: whether the phone of an extension is registered now.
+    call_replaced_by: the SIP call of ours that is named so; raises DialogError.
     returns: steps of the flow that agents may give a call back at, by name, in words.
     """
 
@@ -95,6 +91,7 @@ class Needs:
     dial: Dial
     address_of: Callable[[str], str]
     has_phone: Callable[[str], bool]
+    call_replaced_by: Callable[[Replaces], SipCall]
     returns: Mapping[str, str]
     summarise: Summariser
     approving: Approving
@@ -147,7 +144,13 @@ def assemble(needs: Needs) -> People:
         clock=needs.clock,
         options=needs.config.callback_options(),
     )
-    world = _world(needs, desk, waiting_room, callbacks)
+    consultations = Consulting(
+        needs.dial,
+        needs.live,
+        call_replaced_by=needs.call_replaced_by,
+        run_of=lambda call_id: handoffs.get(call_id),
+    )
+    world = _world(needs, desk, waiting_room, callbacks, consultations)
     handoffs = HandOffs(world)
     calling_back = CallingBack(
         CallingWorld(
@@ -189,7 +192,13 @@ def _desk(needs: Needs) -> Desk:
     )
 
 
-def _world(needs: Needs, desk: Desk, waiting_room: WaitingRoom, callbacks: Callbacks) -> RunWorld:
+def _world(
+    needs: Needs,
+    desk: Desk,
+    waiting_room: WaitingRoom,
+    callbacks: Callbacks,
+    consultations: Consulting,
+) -> RunWorld:
     config = needs.config
     return RunWorld(
         lines=_Lines(desk, needs.dial, needs.approving),
@@ -202,6 +211,7 @@ def _world(needs: Needs, desk: Desk, waiting_room: WaitingRoom, callbacks: Callb
             tracks=lambda call: _tracks(needs, call),
         ),
         refer=Referring(needs.address_of),
+        consultations=consultations,
         attempts=lambda handoff_id: Attempts(handoff_id, needs.store),
         context=_context,
         known_agent=Acquaintance(needs.records, for_s=config.sticky_s).agent_of,

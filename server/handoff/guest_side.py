@@ -15,6 +15,7 @@ from server.handoff.ports import (
     AgentTransferredOn,
     CallReturned,
     ColleagueInvited,
+    ConsultedElsewhere,
     HoldChanged,
     KeysSent,
     LineEvent,
@@ -98,6 +99,11 @@ class GuestSide:
     def line(self) -> AgentLine | None:
         """The way to the guest, once they have joined; None: nobody is to be told anything."""
         return self._line if self._machine.state is ConferenceState.JOINED else None
+
+    @property
+    def alone(self) -> bool:
+        """Nobody is in the call, or on the way there."""
+        return self._machine.state is ConferenceState.ALONE
 
     @property
     def joined_name(self) -> str | None:
@@ -236,7 +242,7 @@ class GuestSide:
     def _asked(
         self,
         line: AgentLine,
-        event: TargetRinging | HoldChanged | MuteChanged | LineRequest,
+        event: TargetRinging | HoldChanged | MuteChanged | ConsultedElsewhere | LineRequest,
     ) -> None:
         match event:
             case TargetRinging():
@@ -248,6 +254,8 @@ class GuestSide:
             case KeysSent(keys=keys):
                 if (why := self._host.send_keys(keys)) is not None:
                     line.refused(event, why)
+            case ConsultedElsewhere(request=request):
+                request.decline()
             case ColleagueInvited() | AgentTransferredOn() | CallReturned():
                 line.refused(event, "this is for the colleague who asked you in")
             case _:

@@ -33,11 +33,16 @@ def _ignore(event: LineEvent) -> None:
 
 
 class PhoneLine:
-    """One call to a telephone. Whoever answers hears the brief and takes the caller by a key."""
+    """One call to a telephone. Whoever answers hears the brief and takes the caller by a key.
+
+    Attributes:
+        status: the SIP status that the call failed with.
+    """
 
     def __init__(self, dial: Callable[[], Awaitable[OutgoingLeg]]) -> None:
         self.on_event: Callable[[LineEvent], None] = _ignore
         self.on_telephone = True
+        self.status = 480
         self._dial = dial
         self._outgoing: OutgoingLeg | None = None
         self._answered = self._joined = self._over = False
@@ -80,6 +85,7 @@ class PhoneLine:
                 await leg.hang_up("released")
             await leg.answered()
         except LegRefusedError as refused:
+            self.status = refused.status
             self._end(TargetFailed(reason=refusal(refused.status)))
         except LegGoneError:
             self._end(TargetFailed(reason="unreachable"))

@@ -1,9 +1,13 @@
-"""The transfer key of an agent's telephone: its REFER (RFC 3515) transfers the caller on here."""
+"""The transfer key of an agent's telephone: its REFER (RFC 3515) transfers the caller on here.
+
+Whom the phone asked first, in a call of its own, takes the caller at once: consulted.py.
+"""
 
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 from urllib.parse import unquote
 
+from server.handoff.ports import ConsultedElsewhere
 from telephony.sip.errors import MalformedValueError
 from telephony.sip.referral import ReferRequest
 from telephony.sip.uri import parse_uri
@@ -19,7 +23,10 @@ class CanReferUs(Protocol):
 
 
 def take_transfers(
-    leg: AudioLeg, report: Callable[[AgentTransferredOn], None], *, has_caller: Callable[[], bool]
+    leg: AudioLeg,
+    report: Callable[[AgentTransferredOn | ConsultedElsewhere], None],
+    *,
+    has_caller: Callable[[], bool],
 ) -> None:
     """Report whom this telephone gives its caller to.
 
@@ -28,10 +35,11 @@ def take_transfers(
     """
 
     def asked(request: ReferRequest) -> None:
-        # A consultation call of the phone's own is one that we have no part in, so that nobody
-        # could take its place here.
-        if not has_caller() or request.replaces is not None:
+        if not has_caller():
             request.decline()
+            return
+        if request.replaces is not None:
+            report(ConsultedElsewhere(request=request))
             return
         request.accept()
         report(AgentTransferredOn(target=as_dialled(request.target)))

@@ -4,12 +4,14 @@ An agent is reached at the desk in a browser, or on a SIP phone; both are an Age
 with the target's events of telephony/transfer_events.py.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from server.handoff.context import HandOffContext
+from telephony.leg import OutgoingLeg
+from telephony.sip.referral import ReferRequest
 from telephony.transfer_events import (
     AgentTransferredOn,
     CallReturned,
@@ -52,6 +54,16 @@ class ColleagueInvited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsultedElsewhere:
+    """The agent's telephone asked somebody itself, and gives them the caller (RFC 5589 §7).
+
+    The request is to be accepted or declined within 10 s; it names what it replaces.
+    """
+
+    request: ReferRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LinePressedKey:
     """A DTMF key from the agent's phone: 1 takes the caller, 2 declines while the brief plays."""
 
@@ -71,6 +83,7 @@ LineEvent: TypeAlias = (
     | MuteChanged
     | KeysSent
     | ColleagueInvited
+    | ConsultedElsewhere
     | LinePressedKey
 )
 
@@ -133,6 +146,14 @@ class AgentLine(Protocol):
     def release(self, reason: str) -> None:
         """Stop ringing, or end the agent's part of the call; idempotent, never raises."""
         ...
+
+
+class Dial(Protocol):
+    """Calls an extension or a number: server.sip_door.SipDoor.dial."""
+
+    def __call__(
+        self, target: str, headers: Mapping[str, str] | None = None
+    ) -> Awaitable[OutgoingLeg]: ...
 
 
 class AgentLines(Protocol):

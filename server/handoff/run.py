@@ -15,34 +15,28 @@ from uuid import uuid4
 
 from server.handoff.callback_choice import CallbackChoice
 from server.handoff.called_back_leg import NOT_REACHED
+from server.handoff.consulted import ConsultedSide
 from server.handoff.context import HandOffContext
 from server.handoff.guest_side import GuestSide
 from server.handoff.in_hand import CallInHand, CallOver, HandOffOutcome, TakenBack
 from server.handoff.in_turn import InTurn
 from server.handoff.leg_abilities import CanBeReplaced, press
-from server.handoff.phone_line import can_be_dialled
 from server.handoff.ports import (
     AgentLine,
-    ColleagueInvited,
-    HoldChanged,
-    KeysSent,
     LineEvent,
-    LinePressedKey,
     LineRequest,
-    MuteChanged,
     Offer,
 )
 from server.handoff.run_world import RunWorld
 from server.handoff.stage import AGENT, CALLER, GUEST, Stage
 from server.handoff.target_side import TargetSide
-from server.handoff.waiting_room import QUEUE_PREFIX
+from server.handoff.wishes import Wishes
 from telephony.transfer import Transfer, TransferState
 from telephony.transfer_events import (
     AgentTransferredOn,
     BeginWrapUp,
     BriefEnded,
     CallerGone,
-    CallReturned,
     EndTransfer,
     EnterQueue,
     HoldCaller,
@@ -61,10 +55,10 @@ from telephony.transfer_events import (
     TimePassed,
     TransferCommand,
     TransferEvent,
-    TransferMode,
     TransferRequested,
 )
 from voice.events import HandOff, HandOffEnded, KeyPressed, LegEnded, LegEvent
+from voice.ports import AudioLeg
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +87,16 @@ class TransferRun:
         self._attempts = world.attempts(self.id)
         self._target = TargetSide(self, self.stage, self._attempts, world)
         self._guest = GuestSide(self, self.stage, self._attempts, world)
+        self._consulted = ConsultedSide(
+            self,
+            self.stage,
+            self._target,
+            self._attempts,
+            consultations=world.consultations,
+            patience_s=world.options.ring_s,
+            clock=world.clock,
+        )
+        self._wishes = Wishes(self, self._target, self._guest, self._consulted, world.queue.routing)
         self._summary: tuple[str, ...] = ()
         self._known_agent: str | None = None
         self._over_for: str | None = None  # why we ended it ourselves
@@ -136,6 +140,7 @@ class TransferRun:
 
     def tick(self) -> None:
         self._guest.tick()
+        self._consulted.tick()
         self.tell(TimePassed())
 
     @property
@@ -191,7 +196,7 @@ class TransferRun:
 
     def host_left(self) -> bool:
         """See run_world.Run."""
-        return self._guest.host_left()
+        return self._guest.host_left() or self._consulted.host_left()
 
     def succeed(self, name: str, line: AgentLine) -> None:
         """See guest_side.Host."""
@@ -241,6 +246,7 @@ class TransferRun:
                 self._target.ring(target)
             case ReleaseTarget(reason=reason):
                 self._guest.end(reason)
+                self._consulted.end(reason)
                 self._target.release(reason)
             case SayBrief():
                 text = self._world.brief(self.context())
@@ -310,7 +316,7 @@ class TransferRun:
 
     def _agent_failed(self) -> None:
         """Their leg raised; it is out of the room already."""
-        if not self._guest.host_left():
+        if not self.host_left():
             self.tell(TargetGone(reason="network_error"))
 
     # --- what targets ask for ---
@@ -327,34 +333,24 @@ class TransferRun:
 
     def asked(self, event: LineEvent) -> None:
         """See run_world.Run."""
-        match event:
-            case HoldChanged() | MuteChanged() | LinePressedKey():
-                pass  # of their own side
-            case KeysSent(keys=keys):
-                if (why := self.send_keys(keys)) is not None:
-                    self.refuse(event, why)
-            case CallReturned() if not self.call.has_dialog:
-                self.refuse(event, "frontdesk made this call for you, and cannot go on with it")
-            case ColleagueInvited(target=target) if not self._target.joined:
-                self.refuse(event, f"{target} cannot be asked in before you have the caller")
-            case ColleagueInvited():
-                self._guest.invite(event)
-            case AgentTransferredOn(target=target) if target == self._guest.joined_name:
-                self._guest.host_left()
-            case AgentTransferredOn(target=str(target)) if target.startswith(QUEUE_PREFIX):
-                self._requeue(event, target.removeprefix(QUEUE_PREFIX))
-            case AgentTransferredOn(target=str(target)) if not can_be_dialled(target):
-                self.tell(replace(event, mode=TransferMode.WARM))  # a colleague: no REFER there
-            case _:
-                self.tell(event)
+        self._wishes.hear(event)
 
-    def _requeue(self, asked: AgentTransferredOn, skill: str) -> None:
-        """To whoever the queue of another team picks."""
-        if skill not in self._world.queue.routing.queues:
-            self.refuse(asked, f"there is no queue {skill}")
-            return
-        self.handoff = replace(self.handoff, skill=skill, target=None)
+    def requeue(self, skill: str | None) -> None:
+        """See wishes.GrantingRun; None: the queue they came by."""
+        self.handoff = replace(self.handoff, skill=skill or self.handoff.skill, target=None)
         self.tell(AgentTransferredOn())
+
+    # --- see consulted.py, for whom these are ---
+
+    @property
+    def skill(self) -> str | None:
+        return self.handoff.skill
+
+    def has_guest(self) -> bool:
+        return not self._guest.alone
+
+    def surrender(self) -> tuple[str, AgentLine, AudioLeg] | None:
+        return self._target.surrender()
 
     async def _refer(self, command: SendRefer) -> None:
         line = self._target.line
@@ -392,6 +388,7 @@ class TransferRun:
         if isinstance(leg, CanBeReplaced):
             leg.on_replaced = None
         self._guest.end("closed")
+        self._consulted.end("closed")
         self._target.release("closed")
         self.stage.close()
         for task in self._tasks:

@@ -10,9 +10,12 @@ from server.handoff.announcements import Announcements
 from server.handoff.attempts import Attempts
 from server.handoff.context import HandOffContext
 from server.handoff.in_hand import CallInHand
-from server.handoff.ports import AgentLines, LineEvent, Offer
+from server.handoff.phone_line import PhoneLine
+from server.handoff.ports import AgentLine, AgentLines, LineEvent, Offer
 from server.handoff.stage import StageWorld
 from server.handoff.waiting_room import WaitingRoom
+from telephony.sip.referral import ReferRequest
+from telephony.sip.replaces import Replaces
 from telephony.transfer import TransferOptions, TransferState
 from telephony.transfer_events import ReferProgressed, TransferEvent
 from voice.events import HandOff
@@ -41,6 +44,47 @@ class Refers(Protocol):
     ) -> AsyncIterator[ReferProgressed]: ...
 
 
+class OtherRun(Protocol):
+    """The hand-off in which a consultation through frontdesk is."""
+
+    @property
+    def skill(self) -> str | None:
+        """Which queue it waits in, or waited in."""
+        ...
+
+    def surrender(self) -> tuple[str, AgentLine, AudioLeg] | None:
+        """Give whoever has its caller to another hand-off; None: nobody has."""
+        ...
+
+    def over(self, reason: str) -> None:
+        """End it, and its call."""
+        ...
+
+
+class Consultations(Protocol):
+    """The calls that telephones made to whom they consulted."""
+
+    def line(self, request: ReferRequest, handoff_id: UUID) -> PhoneLine:
+        """A line to whom was consulted, which takes the telephone's place; not yet ringing."""
+        ...
+
+    def own(self, replaces: Replaces) -> CallInHand:
+        """The call to frontdesk that is named so.
+
+        Raises:
+            DialogError: no call of ours is (481), or not one whose caller could be another.
+        """
+        ...
+
+    def run_of(self, own: CallInHand) -> OtherRun | None:
+        """The hand-off that such a call is in; None: frontdesk's dialog has it."""
+        ...
+
+    def hang_up(self, own: CallInHand) -> None:
+        """End such a call that is in no hand-off."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunWorld:
     """What all runs share."""
@@ -50,6 +94,7 @@ class RunWorld:
     stage: StageWorld
     callbacks: CallbackDesk
     refer: Refers
+    consultations: Consultations
     attempts: Callable[[UUID], Attempts]
     context: Callable[[CallInHand, HandOff, UUID, datetime], HandOffContext]
     known_agent: Callable[[CallInHand], Awaitable[str | None]]  # whom a caller had before; soon

@@ -147,6 +147,12 @@ class Stage:
         if name in self.room.members:
             self.room.remove(name)
 
+    def gives(self, name: str) -> AudioLeg:
+        """Take them out of here, into another room."""
+        leg = self.room.remove(name)
+        self.leaves(name)
+        return leg
+
     def brief(self, text: str, on_ended: Callable[[], None], *, listener: str = AGENT) -> None:
         """Tell one of them, and nobody else."""
         self._briefs[listener] = self._speak(listener, text, on_ended)
@@ -178,8 +184,7 @@ class Stage:
 
     def promote_guest(self) -> None:
         """The guest is the agent from now on; the agent is out."""
-        leg = self.room.remove(GUEST)
-        self.leaves(GUEST)
+        leg = self.gives(GUEST)
         self.comes(AGENT, leg)
         self.join()
 

@@ -24,6 +24,7 @@ from telephony.transfer_events import (
     TargetFailed,
     TargetGone,
 )
+from voice.ports import AudioLeg
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +105,15 @@ class TargetSide:
         if before is not None:
             before.on_event = ignore
             before.release("guest_took_over")
+
+    def surrender(self) -> tuple[str, AgentLine, AudioLeg] | None:
+        """Give whoever has the caller to another hand-off; None: nobody has the caller."""
+        name, line = self.name, self.line
+        if not self.joined or line is None or AGENT not in self._stage.room.members:
+            return None
+        self.name, self.line, self.joined = "", None, False
+        line.on_event = ignore  # until the other hand-off listens
+        return name, line, self._stage.gives(AGENT)
 
     # --- what comes from their line ---
 

@@ -41,6 +41,7 @@ from telephony.sip.outputs import (
 from telephony.sip.placed_call import Dial
 from telephony.sip.referral import ReferRequest
 from telephony.sip.registrar import Binding, Registrar
+from telephony.sip.replaces import Replaces
 from telephony.sip.statistics import EndpointStatistics
 from telephony.sip.uri import bracketed, parse_uri
 from telephony.sip.user_agent import UserAgent
@@ -156,6 +157,13 @@ class SipEndpoint(asyncio.DatagramProtocol):
         if self._registrar is None:
             return ()
         return self._registrar.contacts(user, self._loop.time())
+
+    def call_replaced_by(self, replaces: Replaces) -> LiveCall:
+        """
+        Raises:
+            DialogError: no call of ours is meant (481), or it must not be replaced.
+        """
+        return self._calls[self._core.replaced_by(replaces)]
 
     async def dial(
         self, options: DialOptions, *, media_port: int, media_host: str | None = None

@@ -36,7 +36,7 @@ from telephony.sip.parser import parse
 from telephony.sip.placed_call import Dial, PlacedCall
 from telephony.sip.received_call import ReceivedCall
 from telephony.sip.registrar import Registrar
-from telephony.sip.replaces import read_replaces
+from telephony.sip.replaces import Replaces, read_replaces
 from telephony.sip.screening import ALLOW_FIELD, CAPABILITIES, screen
 from telephony.sip.sdp import SessionDescription
 from telephony.sip.statistics import EndpointStatistics
@@ -172,6 +172,14 @@ class UserAgent:
         """The dialog that a call stands on now: what Replaces must name."""
         call = self._calls.get(dialog_id)
         return None if call is None else call.dialog.id
+
+    def replaced_by(self, replaces: Replaces) -> DialogId:
+        """What the call of ours goes by that is to be replaced.
+
+        Raises:
+            DialogError: there is none (481), or it must not be.
+        """
+        return self._calls.replaced_by(replaces)
 
     def ring(self, dialog_id: DialogId, now_s: float) -> list[Output]:
         """Send 180 for an offered call."""

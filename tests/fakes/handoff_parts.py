@@ -1,13 +1,16 @@
 """The parts of a hand-off that tests play: voices, lines, records."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
 from server.handoff.context import HandOffContext
+from server.handoff.in_hand import CallInHand
+from server.handoff.phone_line import PhoneLine
 from server.handoff.ports import LineEvent, LineRequest, Offer
+from server.handoff.run_world import OtherRun
 from server.records.calls import CallStart
 from server.records.desk_facts import (
     CallbackPromise,
@@ -19,6 +22,9 @@ from server.records.desk_facts import (
 )
 from telephony.leg import LegRefusedError
 from telephony.rtp import KeyNotSentError
+from telephony.sip.errors import DialogError
+from telephony.sip.referral import ReferRequest
+from telephony.sip.replaces import Replaces
 from telephony.transfer_events import (
     TargetAccepted,
     TargetAnswered,
@@ -86,6 +92,40 @@ class Callee(ToneLeg):
 
     def is_busy(self) -> None:
         self._answer.set_exception(LegRefusedError(486, "Busy Here"))
+
+
+class KnownConsultations:
+    """server.handoff.run_world.Consultations: those elsewhere are callees, ours are in `calls`.
+
+    Attributes:
+        calls: what the test says is a call of ours, by the Call-ID of its Replaces.
+        ended: calls to frontdesk that were hung up.
+    """
+
+    def __init__(
+        self,
+        dial: Callable[[str], Awaitable[Callee]],
+        *,
+        run_of: Callable[[UUID], OtherRun | None],
+    ) -> None:
+        self._dial, self._run_of = dial, run_of
+        self.calls: dict[str, CallInHand] = {}
+        self.ended: list[UUID] = []
+
+    def line(self, request: ReferRequest, handoff_id: UUID) -> PhoneLine:
+        return PhoneLine(lambda: self._dial(request.target))
+
+    def own(self, replaces: Replaces) -> CallInHand:
+        call = self.calls.get(replaces.call_id)
+        if call is None:
+            raise DialogError("no such call", status=481)
+        return call
+
+    def run_of(self, own: CallInHand) -> OtherRun | None:
+        return self._run_of(own.call_id)
+
+    def hang_up(self, own: CallInHand) -> None:
+        self.ended.append(own.call_id)
 
 
 class KeptCalls:

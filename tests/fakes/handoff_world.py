@@ -21,8 +21,8 @@ from server.handoff.context import HandOffContext
 from server.handoff.coordinator import HandOffs
 from server.handoff.gather import gather
 from server.handoff.in_hand import CallInHand, HandOffOutcome
-from server.handoff.ports import Offer
-from server.handoff.run_world import RunWorld
+from server.handoff.ports import AgentLine, Offer
+from server.handoff.run_world import Consultations, RunWorld
 from server.handoff.stage import StageWorld
 from server.handoff.story import CallStory
 from server.handoff.summary import TemplatedSummariser
@@ -41,6 +41,7 @@ from tests.fakes.handoff_parts import (
     FakeLine,
     KeptCalls,
     KeptHandOffs,
+    KnownConsultations,
     NoDetectors,
     QuietEar,
 )
@@ -84,10 +85,17 @@ class HandOffWorld:
         self.plane, self.caller = MediaPlane(NoDetectors()), CallerLeg(tone(TONES_HZ["caller"]))
         self.calls, self.callees = KeptCalls(), list[Callee]()
         self.callbacks = self._callbacks()
-        self.handoffs = HandOffs(self._world())
+        self.consultations: Consultations = KnownConsultations(
+            self._dial, run_of=lambda call_id: self.handoffs.get(call_id)
+        )
+        self.begin()
         self.outcome: asyncio.Task[HandOffOutcome] | None = None
         self.dialog = Dialog(FLOW, _NoIntents(), str(CALL_ID), facts={"caller": "+15550100"})
         self.story = CallStory(journal=FakeJournal(), actions=FakeActions())
+
+    def begin(self) -> None:
+        """Again once a part was replaced; before the first hand-off."""
+        self.handoffs = HandOffs(self._world())
 
     def _callbacks(self) -> Callbacks:
         async def call_back(promise: Promise, context: HandOffContext, agent: str) -> Result:
@@ -123,6 +131,7 @@ class HandOffWorld:
             ),
             callbacks=self.callbacks,
             refer=self._refer,
+            consultations=self.consultations,
             attempts=lambda handoff_id: Attempts(handoff_id, self.records),
             context=gathered,
             known_agent=self._known_agent,
@@ -140,7 +149,7 @@ class HandOffWorld:
     async def _known_agent(self, call: CallInHand) -> str | None:
         return call.story.colleague or self.had_before
 
-    def open(self, offer: Offer) -> FakeLine:
+    def open(self, offer: Offer) -> AgentLine:
         if offer.agent_id == "nobody":
             raise LookupError("no such agent")
         self.lines.append(FakeLine(offer))
@@ -179,10 +188,16 @@ class HandOffWorld:
         self.directory.choose_away("zoe", "lunch")
 
     async def hands_off(self, handoff: HandOff | None = None) -> None:
-        call = CallInHand(
-            call_id=CALL_ID,
-            leg=self.caller,
-            info=self.caller.info,
+        call = self.in_hand(CALL_ID, self.caller)
+        wanted = handoff or HandOff(reason="caller_asked")
+        self.outcome = asyncio.ensure_future(self.handoffs.serve(call, wanted))
+        await self.passes(0.1)
+
+    def in_hand(self, call_id: UUID, leg: CallerLeg) -> CallInHand:
+        return CallInHand(
+            call_id=call_id,
+            leg=leg,
+            info=leg.info,
             plane=self.plane,
             recorder=self.recorder,
             story=self.story,
@@ -190,9 +205,6 @@ class HandOffWorld:
             started_at=datetime.now(UTC),
             answered_at_s=self.now_s,
         )
-        wanted = handoff or HandOff(reason="caller_asked")
-        self.outcome = asyncio.ensure_future(self.handoffs.serve(call, wanted))
-        await self.passes(0.1)
 
     async def passes(self, seconds: float) -> None:
         for tick in range(round(seconds / FRAME_S)):
