@@ -52,6 +52,7 @@ class Scope:
     slots: frozenset[str]
     tasks: frozenset[str]
     actions: Mapping[str, ActionDefaults]
+    fillers: tuple[str, ...]  # said while any action takes long
     defined: set[str]  # names of facts, slots, phrases, saved results
     used: list[tuple[str, Located]] = field(default_factory=list[tuple[str, Located]])
 
@@ -213,9 +214,14 @@ class _Task:
             action=name,
             arguments=self._values(step.get("arguments")),
             save=save,
-            filler=step.text("filler") or defaults.filler,
+            fillers=self._fillers(step, defaults),
             on=on,
         )
+
+    def _fillers(self, step: Section, defaults: ActionDefaults) -> tuple[str, ...]:
+        """Its own words first, then those of the flow."""
+        own = step.text("filler") or defaults.filler
+        return (*([own] if own else []), *self._scope.fillers)
 
     def _hand_off(self, step: Section) -> None:
         about = step["hand_off"].section("'hand_off'", ("reason", "skill", "target"), ("reason",))

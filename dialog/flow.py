@@ -47,7 +47,7 @@ how the last hand-off ended (`hand_off.reason`, `.recovery`, `.step`)."""
 
 _FLOW_KEYS: Final = (
     *("name", "language", "facts", "thresholds", "prompts", "agent_task", "reprompts", "intents"),
-    *("slots", "phrases", "actions", "tasks", "returns", "verified_by"),
+    *("slots", "phrases", "fillers", "actions", "tasks", "returns", "verified_by"),
 )
 _FLOW_REQUIRED: Final = (
     *("name", "prompts", "agent_task", "reprompts", "intents", "slots", "tasks"),
@@ -99,6 +99,7 @@ def _flow(at: Located, version: str) -> Flow:
         slots=frozenset(slots),
         tasks=task_names,
         actions=_actions(top.get("actions")),
+        fillers=_fillers(top.get("fillers")),
         defined={*BUILT_IN, *slots, *top.texts("facts")},
     )
     phrases = _phrases(top.get("phrases"), scope)
@@ -290,6 +291,13 @@ def _actions(at: Located | None) -> dict[str, ActionDefaults]:
             on=statuses_of(section.get("on")),
         )
     return found
+
+
+def _fillers(at: Located | None) -> tuple[str, ...]:
+    if at is None:
+        return ()
+    listed = at.list() if at.is_list else [at]
+    return tuple(_text(each, ()) for each in listed)
 
 
 def _returns(at: Located | None, tasks: frozenset[str]) -> dict[str, Return]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from dialog.conditions import Condition
 from dialog.events import BargeIn, Expectation, Expects
 from dialog.state import State, StateError
-from dialog.steps import Ask, Call, Confirm, Instruction, Question, Retry, Say, Start
+from dialog.steps import Ask, Call, Confirm, Instruction, Perform, Question, Retry, Say, Start
 from dialog.texts import Text
 
 
@@ -159,6 +159,13 @@ class Flow:
     def examples(self) -> dict[str, tuple[str, ...]]:
         """What the classifier of intents learns from."""
         return {name: intent.examples for name, intent in self.intents.items()}
+
+    @property
+    def fillers(self) -> tuple[str, ...]:
+        """All that is said while actions run, each once."""
+        performed = (each for task in self.tasks.values() for each in task)
+        said = (text for each in performed if isinstance(each, Perform) for text in each.fillers)
+        return tuple(dict.fromkeys(said))
 
     @property
     def texts(self) -> tuple[Text, ...]:

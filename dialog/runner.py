@@ -341,7 +341,7 @@ class Runner:
         self._actions += 1
         arguments = {name: resolve(each, self.lookup) for name, each in step.arguments.items()}
         self._effects.append(
-            PerformAction(name=step.action, arguments=arguments, key=key, filler=step.filler)
+            PerformAction(name=step.action, arguments=arguments, key=key, fillers=step.fillers)
         )
         self.update(waiting=Waiting.ACTION, awaits=key, question="")
 

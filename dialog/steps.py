@@ -38,7 +38,7 @@ class Perform:
     action: str
     arguments: Mapping[str, Any]
     save: str | None
-    filler: str | None
+    fillers: tuple[str, ...]  # said in turn while it takes long
     on: Mapping[ActionStatus, int]
 
 

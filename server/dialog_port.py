@@ -89,8 +89,8 @@ def _effect(effect: theirs.Effect) -> ours.Effect:
     match effect:
         case theirs.Speak(text=text, barge_in=barge_in):
             return ours.Speak(text=text, barge_in=ours.BargeIn(barge_in.value))
-        case theirs.PerformAction(name=name, arguments=arguments, key=key, filler=filler):
-            return ours.PerformAction(name=name, arguments=arguments, key=key, filler=filler)
+        case theirs.PerformAction(name=name, arguments=arguments, key=key, fillers=fillers):
+            return ours.PerformAction(name=name, arguments=arguments, key=key, fillers=fillers)
         case theirs.EndCall(reason=reason):
             return ours.EndCall(reason=reason)
         case theirs.HandOff(reason=reason, skill=skill, task=task, target=target):

@@ -44,4 +44,5 @@ def static_texts(flow: Flow) -> tuple[str, ...]:
     """
     forms = [form for text in flow.texts for form in text.forms]
     around_slots = [each for form in forms if "{" in form for each in sentences(form)]
-    return tuple(dict.fromkeys(each for each in (*forms, *around_slots) if "{" not in each))
+    said = (*forms, *around_slots, *flow.fillers)
+    return tuple(dict.fromkeys(each for each in said if "{" not in each))

@@ -34,6 +34,7 @@ from voice.events import (
     TurnTimes,
     Understanding,
 )
+from voice.fillers import FillerOptions, Fillers
 from voice.frames import Pcm
 from voice.playout import Reply
 from voice.ports import Actions, Dialog, Journal, SpeechToText, TextToSpeech
@@ -126,8 +127,17 @@ class _Turn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Waiting:
+    """An action runs."""
+
+    fillers: Fillers
+    due: asyncio.Future[str]
+    turn: _Turn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationOptions:
-    filler_after_s: float = 0.7  # an action that takes longer gets a filler: dead air sounds dead
+    fillers: FillerOptions = field(default_factory=FillerOptions)
     mumble_s: float = 0.6  # of voice without a recognised word is mumbling; less is noise
 
 
@@ -155,6 +165,7 @@ class Conversation:
         self._options = options or ConversationOptions()
         self._turns: dict[int, _Turn] = {}  # by id of the reply, until it is over
         self._next_index = resume.turns if resume else 0
+        self._waiting: _Waiting | None = None
         self._interrupted: str | None = None  # what was heard of the reply the caller cut
         self.end_reason: str | None = None  # set once the dialog has ended the call
         self.hand_off: HandOff | None = None  # set once it has given the caller away
@@ -195,6 +206,16 @@ class Conversation:
             self._floor.nothing_to_say()
         elif turn.over:
             self._close(turn)
+
+    def tick(self, now_s: float) -> None:
+        """Time has passed; to be told with every frame."""
+        waiting = self._waiting
+        if waiting is None or waiting.due.done() or waiting.turn.over:
+            return  # of what is over, nothing more is heard
+        reply = waiting.turn.reply
+        filler = waiting.fillers.due(now_s, speaking=reply.has_audio)
+        if filler is not None:
+            waiting.due.set_result(filler)
 
     def reply_started(self, reply: Reply) -> None:
         """The first packet of a reply was sent."""
@@ -294,17 +315,30 @@ class Conversation:
                     assert_never(effect)
 
     async def _perform(self, action: PerformAction, turn: _Turn) -> ActionOutcome:
-        """Run the action; when it takes long, say so meanwhile."""
+        """Run the action; while it takes long, say so."""
         begun_s = self._clock()
         running = asyncio.ensure_future(self._actions.perform(action))
-        done, _ = await asyncio.wait({running}, timeout=self._options.filler_after_s)
-        if not done and action.filler:
-            self._spend(turn, action_s=self._clock() - begun_s)
-            await self._speak(action.filler, turn, barge_in=BargeIn.NONE)
+        fillers = Fillers(action.fillers, self._options.fillers, begun_s)
+        while (filler := await self._next_filler(fillers, running, turn)) is not None:
+            if not turn.announced:
+                self._spend(turn, action_s=self._clock() - begun_s)
+            await self._speak(filler, turn, barge_in=BargeIn.NONE)
         outcome = await running
         if not turn.announced:
             self._spend(turn, action_s=self._clock() - begun_s)
         return outcome
+
+    async def _next_filler(
+        self, fillers: Fillers, running: asyncio.Future[ActionOutcome], turn: _Turn
+    ) -> str | None:
+        """What is to be said now, while the action still runs; None: it has ended."""
+        due: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._waiting = _Waiting(fillers=fillers, due=due, turn=turn)
+        try:
+            await asyncio.wait({running, due}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._waiting = None
+        return None if running.done() else due.result()
 
     @staticmethod
     def _spend(turn: _Turn, *, action_s: float = 0.0, synthesis_s: float = 0.0) -> None:

@@ -198,7 +198,7 @@ class PerformAction:
     name: str
     arguments: Mapping[str, Any]
     key: str
-    filler: str | None = None  # said when the action takes longer than the filler delay
+    fillers: tuple[str, ...] = ()  # said in turn while the action takes long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

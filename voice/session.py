@@ -228,6 +228,7 @@ class CallSession:
             self._reply_over(ended, interrupted=False)
             for key in self._keypad.waited(now_s):
                 self._on_key(key)
+        self._conversation.tick(now_s)
         if now_s - self._opened_at_s > self._options.max_call_s:
             self.end("max_duration")
 

@@ -47,6 +47,7 @@ from voice.events import (
     Transcription,
     WordTiming,
 )
+from voice.fillers import FillerOptions
 from voice.frames import FRAME_S, FRAME_SAMPLES, Pcm, silence
 from voice.session import CallSession, SessionOptions, SessionPorts
 
@@ -254,7 +255,7 @@ class OfflineCall:
     understand: Callable[[Pcm], Understood]
     options: SessionOptions = field(
         default_factory=lambda: SessionOptions(
-            conversation=ConversationOptions(filler_after_s=_NEVER_S), linger_s=0.0
+            conversation=ConversationOptions(fillers=FillerOptions(after_s=_NEVER_S)), linger_s=0.0
         )
     )
     delays: Delays = field(default_factory=Delays)

@@ -20,6 +20,7 @@ from voice.events import (
     Effect,
     Speak,
 )
+from voice.fillers import FillerOptions
 from voice.frames import FRAME_S, Pcm, silence
 from voice.ports import TurnModel
 from voice.session import CallSession, SessionOptions, SessionPorts
@@ -57,7 +58,7 @@ class Rig:
             ),
             clock=lambda: self.now_s,
             options=SessionOptions(
-                conversation=ConversationOptions(filler_after_s=0.0),
+                conversation=ConversationOptions(fillers=FillerOptions(after_s=0.0)),
                 comfort_dbfs=-200.0,  # silence is silence, so that speech can be counted
                 linger_s=0.0,
                 may_guess=lambda: self.may_guess,

@@ -36,6 +36,13 @@ def test_slot_says_how_long_its_caller_may_think() -> None:
     assert flow.slots["order_number"].expectation.patience_s is None
 
 
+def test_action_has_its_own_words_first_and_then_those_of_the_flow() -> None:
+    fillers = load_flow(_ORDERS).fillers
+    assert fillers[:2] == ("One moment, please.", "I am still on it.")
+    text = _TEXT.replace("    filler: One moment, please.\n", "")
+    assert load_flow(text).fillers == fillers[1:]
+
+
 def test_same_text_has_same_version_and_another_text_another() -> None:
     assert load_flow(_TEXT).version == load_flow(_ORDERS).version
     assert load_flow(_TEXT + "\n# more\n").version != load_flow(_ORDERS).version
@@ -56,6 +63,7 @@ def test_same_text_has_same_version_and_another_text_another() -> None:
         ("phone: $caller", "phone: $callr", "did you mean 'caller'?"),
         ("{order.eta|date}", "{order.eta|dat}", "there is no filter 'dat'; did you mean 'date'?"),
         ("type: address", "type: adress", "did you mean 'address'?"),
+        ("- I am still on it.", "- I am on {order}.", "'{order}' has no value here"),
         ("keep: true", "patience: 60", "a number from 0.3 to 5.0 belongs here, not '60'"),
         ("keep: true", "keep: yes", "true or false belongs here, not 'yes'"),
         ("attempts: 3", "attempts: many", "a whole number from 1 to 10 belongs here, not 'many'"),

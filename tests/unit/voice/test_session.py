@@ -118,7 +118,7 @@ async def test_keys_are_told_at_once_when_the_number_is_complete():
 
 
 async def test_slow_action_is_covered_by_its_filler():
-    ask = [PerformAction(name="find", arguments={}, key="c:1:0", filler="one moment")]
+    ask = [PerformAction(name="find", arguments={}, key="c:1:0", fillers=("one moment",))]
     async with call([ask, [Speak(text="found")]], released=False) as rig:
         await rig.passes(1.0)
         assert rig.journal.turns == [], "the turn is over before its action"
