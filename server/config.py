@@ -28,6 +28,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from server.desk.settings import DeskConfig
 from server.handoff.settings import HandOffConfig
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -334,6 +335,7 @@ class Config(BaseSettings):
     webhook: WebhookConfig = WebhookConfig()
     summary: SummaryConfig = SummaryConfig()
     handoff: HandOffConfig = HandOffConfig()
+    desk: DeskConfig = DeskConfig()
     load: LoadConfig = LoadConfig()
     log: LogConfig = LogConfig()
 

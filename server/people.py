@@ -86,6 +86,7 @@ async def open_people(parts: AsyncExitStack, config: Config, needs: PeopleNeeds)
         people = assemble(
             Needs(
                 config=config.handoff,
+                desk=config.desk,
                 stt=needs.stt,
                 tts=needs.tts,
                 vad=needs.vad,

@@ -77,6 +77,7 @@ class BoardAgent(Message):
     name: str
     presence: str
     away_reason: str | None
+    away_label: str | None = None  # as the agents choose it; None: nobody chose it
     for_s: float
     reach: str
     skills: tuple[str, ...]

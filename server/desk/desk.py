@@ -49,10 +49,11 @@ class Desk:
         self.directory.on_change = self._agent_changed
         self._timers = loop
         self.actions = ports.actions
+        self.options = options or DeskOptions()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sessions: dict[str, DeskSession] = {}
         self._world = SessionWorld(
-            line=LineWorld(timers=loop, wall=wall, options=options or DeskOptions()),
+            line=LineWorld(timers=loop, wall=wall, options=self.options),
             directory=self.directory,
             actions=ports.actions,
             spawn=self.spawn,

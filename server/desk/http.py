@@ -159,6 +159,7 @@ def _supervisor_doors(doors: DeskDoors) -> APIRouter:
             directory=doors.desk.directory,
             supervision=doors.supervision,
             spawn=doors.desk.spawn,
+            options=doors.desk.options,
         )
     )
     supervisor = _admitted(doors, Right.SUPERVISE)

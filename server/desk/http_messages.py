@@ -31,6 +31,6 @@ class EarlierCall(Message):
     duration_s: float | None
     reason: str  # for people: what it was about
     summary: tuple[str, ...]
-    disposition: str | None
+    disposition: str | None  # for people
     agent: str | None  # who took it; None: frontdesk alone
     note: str = ""

@@ -30,3 +30,9 @@ class DeskOptions:
     audio_wait_s: float = 8.0  # from Answer to audio: ICE finds a way within a few seconds or never
     stay_ready_s: float = 60.0  # without a page; then they are away, and say when they are back
     wrap_up_s: float = 60.0  # then a wrap-up is overdue, or done where a disposition is chosen
+
+    def disposition(self, code: str) -> Choice | None:
+        return next((each for each in self.dispositions if each.code == code), None)
+
+    def away_reason(self, code: str) -> Choice | None:
+        return next((each for each in self.away_reasons if each.code == code), None)

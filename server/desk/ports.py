@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from server.desk.board import BoardApproval, BoardCall, ListenMode, QueueFigures, QueueInterval
 from server.desk.http_messages import EarlierCall
-from server.desk.protocol import TransferTarget
+from server.desk.protocol import Choice, TransferTarget
 from telephony.leg import OutgoingLeg
 from voice.ports import AudioLeg
 
@@ -70,7 +70,7 @@ class DeskActions(Protocol):
         """Keep the note of a call; the whole text, each time."""
         ...
 
-    async def set_disposition(self, call_id: UUID, agent_id: str, code: str) -> None:
+    async def set_disposition(self, call_id: UUID, agent_id: str, chosen: Choice) -> None:
         """Keep how the call ended for the caller; the last one counts."""
         ...
 

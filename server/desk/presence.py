@@ -16,6 +16,7 @@ from typing import Final
 # Reasons to be away that nobody chose; the page has words for them.
 NOT_READY_YET: Final = "not_ready_yet"  # they have only just signed in
 WINDOW_CLOSED: Final = "window_closed"  # their page was gone for long
+SET_BY_SUPERVISOR: Final = "set_by_supervisor"  # they forgot
 
 
 class Presence(StrEnum):

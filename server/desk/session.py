@@ -29,6 +29,7 @@ from server.desk.presence import (
 from server.desk.protocol import (
     AgentView,
     ApprovalsTold,
+    Choice,
     Decide,
     ErrorTold,
     FromDesk,
@@ -182,12 +183,17 @@ class DeskSession:
             case SetPresence(ready=True):
                 self._directory.choose_ready(self.agent_id)
             case SetPresence():
+                self._check_reason(message.away_reason)
                 self._directory.choose_away(self.agent_id, message.away_reason)
             case SetReach():
                 self._choose_reach(Reach(message.reach))
             case SetSpokenBrief():
                 self.spoken_brief = message.wanted
         self.tell_presence()
+
+    def _check_reason(self, reason: str | None) -> None:
+        if reason is not None and self._options.away_reason(reason) is None:
+            raise RefusedError("there is no such reason to be away")
 
     def _choose_reach(self, reach: Reach) -> None:
         if reach is Reach.PHONE and self._world.dial is None:
@@ -306,10 +312,11 @@ class DeskSession:
 
     def _dispose(self, message: SetDisposition) -> None:
         case = self._case(message.call_id)
-        if message.code not in {choice.code for choice in self._options.dispositions}:
+        chosen = self._options.disposition(message.code)
+        if chosen is None:
             raise RefusedError("there is no such disposition")
-        case.disposition = message.code
-        self._behind(message.type, self._save_disposition(case, message.code))
+        case.disposition = chosen.code
+        self._behind(message.type, self._save_disposition(case, chosen))
 
     def _decide(self, message: Decide) -> None:
         case = self._case(message.call_id)
@@ -327,9 +334,9 @@ class DeskSession:
                 await self._world.actions.save_note(case.call_id, self.agent_id, text)
                 self.tell(Saved(what="note", call_id=case.call_id))
 
-    async def _save_disposition(self, case: CaseFile, code: str) -> None:
+    async def _save_disposition(self, case: CaseFile, chosen: Choice) -> None:
         async with self._saving:
-            await self._world.actions.set_disposition(case.call_id, self.agent_id, code)
+            await self._world.actions.set_disposition(case.call_id, self.agent_id, chosen)
             self.tell(Saved(what="disposition", call_id=case.call_id))
 
     async def _pass_decision(self, message: Decide) -> None:

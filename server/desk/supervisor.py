@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -23,8 +23,9 @@ from server.desk.board import (
     StopListening,
 )
 from server.desk.errors import RefusedError
+from server.desk.options import DeskOptions
 from server.desk.ports import Channel, Supervision
-from server.desk.presence import AgentDirectory, UnknownAgentError
+from server.desk.presence import SET_BY_SUPERVISOR, AgentDirectory, UnknownAgentError
 from server.desk.protocol import ErrorTold, Pong
 from server.desk.timers import Timer, Timers
 from voice.ports import AudioLeg
@@ -41,6 +42,7 @@ class BoardWorld:
     supervision: Supervision
     spawn: Callable[[Coroutine[Any, Any, None]], None]
     audio_wait_s: float = 5.0
+    options: DeskOptions = field(default_factory=DeskOptions)
 
 
 class SupervisorSession:
@@ -117,7 +119,7 @@ class SupervisorSession:
 
     def _set_away(self, agent_id: str) -> None:
         try:
-            self._world.directory.choose_away(agent_id, "set_by_supervisor")
+            self._world.directory.choose_away(agent_id, SET_BY_SUPERVISOR)
         except UnknownAgentError as error:
             raise RefusedError("this agent is not signed in", code="gone") from error
 
@@ -171,12 +173,14 @@ class SupervisorSession:
 
     def _agents(self) -> list[BoardAgent]:
         now_s = self._world.timers.time()
+        labels = {each.code: each.label for each in self._world.options.away_reasons}
         return [
             BoardAgent(
                 id=agent.profile.id,
                 name=agent.profile.name,
                 presence=agent.presence.value,
                 away_reason=agent.away_reason,
+                away_label=labels.get(agent.away_reason or ""),
                 for_s=float(int(now_s - agent.since_s)),
                 reach=agent.reach.value,
                 skills=tuple(agent.profile.skills),

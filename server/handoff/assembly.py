@@ -17,6 +17,7 @@ from server.desk.options import DeskOptions
 from server.desk.ports import OpenRtc, RtcLeg
 from server.desk.presence import UnknownAgentError
 from server.desk.protocol import Choice, TransferTarget
+from server.desk.settings import DeskConfig
 from server.feed import Feed
 from server.handoff.acquaintance import Acquaintance
 from server.handoff.announcements import Announcements
@@ -77,6 +78,7 @@ class Needs:
     """
 
     config: HandOffConfig
+    desk: DeskConfig
     stt: SpeechToText
     tts: TextToSpeech
     vad: SileroVad
@@ -188,7 +190,12 @@ def _desk(needs: Needs) -> Desk:
             ),
             dial=lambda extension, handoff_id: needs.dial(extension, _about(handoff_id)),
         ),
-        DeskOptions(return_steps=steps, wrap_up_s=needs.config.wrap_up_s),
+        DeskOptions(
+            return_steps=steps,
+            wrap_up_s=needs.config.wrap_up_s,
+            dispositions=needs.desk.dispositions,
+            away_reasons=needs.desk.away_reasons,
+        ),
     )
 
 

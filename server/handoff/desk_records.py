@@ -7,7 +7,7 @@ from uuid import UUID
 
 from server.desk.errors import RefusedError
 from server.desk.http_messages import EarlierCall
-from server.desk.protocol import TransferTarget
+from server.desk.protocol import Choice, TransferTarget
 from server.handoff.approving import Decide
 from server.handoff.callbacks import dialable
 from server.handoff.next_steps import spoken_name
@@ -50,11 +50,15 @@ class DeskRecordsPort:
             Note(call_id=call_id, agent=agent_id, text=text, saved_at=datetime.now(UTC))
         )
 
-    async def set_disposition(self, call_id: UUID, agent_id: str, code: str) -> None:
+    async def set_disposition(self, call_id: UUID, agent_id: str, chosen: Choice) -> None:
         """See DeskActions."""
         self._records.disposition_saved(
             Disposition(
-                call_id=call_id, agent=agent_id, code=code, text="", saved_at=datetime.now(UTC)
+                call_id=call_id,
+                agent=agent_id,
+                code=chosen.code,
+                text=chosen.label,  # as it was called then: the list may be another one later
+                saved_at=datetime.now(UTC),
             )
         )
 
@@ -89,6 +93,11 @@ def _in_words(action: str) -> str:
     return done if status == "succeeded" else f"{done} ({spoken_name(status)})"
 
 
+def _ended(disposition: Mapping[str, str]) -> str:
+    """In the words that the agent chose; without them, the code in words."""
+    return disposition["text"] or spoken_name(disposition["code"]).capitalize()
+
+
 def _told(kept: KeptCall, names: Mapping[str, str]) -> EarlierCall:
     ended = kept.ended_at
     return EarlierCall(
@@ -97,7 +106,7 @@ def _told(kept: KeptCall, names: Mapping[str, str]) -> EarlierCall:
         duration_s=(ended - kept.started_at).total_seconds() if ended else None,
         reason=", ".join(map(_in_words, kept.actions)) or spoken_name(kept.end_reason or ""),
         summary=tuple(kept.summary),
-        disposition=kept.dispositions[-1]["code"] if kept.dispositions else None,
+        disposition=_ended(kept.dispositions[-1]) if kept.dispositions else None,
         agent=kept.agent and names.get(kept.agent, kept.agent),
         note=kept.note,
     )

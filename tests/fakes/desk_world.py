@@ -71,9 +71,9 @@ class RecordedActions(Failing):
         self._fail()
         self.notes.append(text)
 
-    async def set_disposition(self, call_id: UUID, agent_id: str, code: str) -> None:
+    async def set_disposition(self, call_id: UUID, agent_id: str, chosen: Choice) -> None:
         self._fail()
-        self.dispositions.append(code)
+        self.dispositions.append(chosen.code)
 
     async def decide(self, call_id: UUID, agent_id: str, action_id: str, approved: bool) -> None:
         self._fail()

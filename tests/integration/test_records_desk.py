@@ -7,6 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from server.desk.protocol import Choice
+from server.handoff.desk_records import DeskRecordsPort
+from server.live_calls import LiveCalls
 from server.records.desk_facts import (
     Attempt,
     CallbackPromise,
@@ -197,6 +200,23 @@ async def test_a_better_summary_replaces_the_context_and_nothing_else(records: R
     handoff = await records.desk.get_handoff(asked.id)
     assert handoff is not None
     assert (handoff.context, handoff.agent) == ({"summary": ["better"]}, "ann")
+
+
+async def test_disposition_is_kept_in_the_words_that_were_chosen(records: Records) -> None:
+    call_id = a_call(records)
+    desk = DeskRecordsPort(records.desk, LiveCalls(), decide=_nobody_decides, names=_no_names)
+    await desk.set_disposition(call_id, "ann", Choice(code="rma", label="Goods come back"))
+    assert await records.drain(10)
+    [kept] = (await records.desk.of_call(call_id)).dispositions
+    assert (kept.code, kept.text, kept.agent) == ("rma", "Goods come back", "ann")
+
+
+async def _nobody_decides(call_id: UUID, agent: str, action: str, approved: bool) -> None:
+    raise AssertionError
+
+
+async def _no_names() -> dict[str, str]:
+    return {}
 
 
 async def test_a_caller_is_known_by_their_earlier_calls(records: Records) -> None:

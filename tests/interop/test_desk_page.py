@@ -45,7 +45,7 @@ EARLIER = EarlierCall(
     duration_s=192,
     reason="Where is order 4790?",
     summary=("They asked where order 4790 is.",),
-    disposition="resolved",
+    disposition="Resolved",
     agent="Kim Osei",
     note="Check the doorbell camera.",
 )

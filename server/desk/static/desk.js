@@ -139,7 +139,7 @@ function showCase(context, lines, note, disposition) {
   showContext(context);
   transcript.show(lines, (Date.parse(context.requested_at) - Date.parse(context.started_at)) / 1000);
   notes.show(context.call_id, note, disposition, state.lists.dispositions);
-  if (!sameCall) showHistory(context.call_id, state.lists.dispositions);
+  if (!sameCall) showHistory(context.call_id);
 }
 
 function showApprovalItems(items) {

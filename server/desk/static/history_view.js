@@ -5,7 +5,7 @@ import { clock, sentenceCase } from "./words.js";
 
 const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
-export async function showHistory(callId, dispositions) {
+export async function showHistory(callId) {
   const box = byId("history");
   box.dataset.call = callId;
   box.replaceChildren(note("Looking them up…"));
@@ -13,7 +13,7 @@ export async function showHistory(callId, dispositions) {
   if (box.dataset.call !== callId) return; // another call is shown by now
   if (found === null) box.replaceChildren(note("They could not be looked up."));
   else if (found.length === 0) box.replaceChildren(note("None: this caller is new."));
-  else box.replaceChildren(...found.map((call) => earlier(call, dispositions)));
+  else box.replaceChildren(...found.map(earlier));
 }
 
 // The answer's JSON; null when there is none.
@@ -28,9 +28,8 @@ export async function fetched(url) {
 
 const note = (text) => element("p", { className: "muted small" }, text);
 
-function earlier(call, dispositions) {
-  const ended = dispositions.find(({ code }) => code === call.disposition)?.label;
-  const about = [DAY.format(new Date(call.started_at)), call.agent ?? "frontdesk alone", ended];
+function earlier(call) {
+  const about = [DAY.format(new Date(call.started_at)), call.agent ?? "frontdesk alone", call.disposition];
   if (call.duration_s !== null) about.splice(1, 0, clock(call.duration_s));
   return element(
     "details",

@@ -185,7 +185,7 @@ function fillAgent(row, agent) {
   setText(name, agent.name);
   const { label, tone } = PRESENCE[agent.presence];
   const why = agent.presence === "away" && agent.away_reason;
-  setBadge(presence, why ? `${label}: ${AWAY[why] ?? sentenceCase(why).toLowerCase()}` : label, tone);
+  setBadge(presence, why ? `${label}: ${AWAY[why] ?? (agent.away_label ?? sentenceCase(why)).toLowerCase()}` : label, tone);
   setText(time, clock(agent.for_s));
   setText(reach, agent.reach === "phone" ? "phone" : "browser");
   setText(skills, agent.skills.join(", ") || "–");

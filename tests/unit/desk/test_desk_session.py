@@ -175,6 +175,15 @@ def test_disposition_must_be_one_of_the_list(agent: DeskAgent):
     assert agent.page.last(ErrorTold).answers == "disposition"
 
 
+def test_agent_is_away_for_a_reason_of_the_list_or_for_none(agent: DeskAgent):
+    agent.talk()
+    agent.send(type="presence", ready=False, away_reason="whatever")
+    assert agent.page.last(ErrorTold).answers == "presence"
+    for reason in ("lunch", None):
+        agent.send(type="presence", ready=False, away_reason=reason)
+        assert agent.page.last(PresenceTold).agent.away_reason == reason
+
+
 def test_calls_of_others_are_none_of_this_agents_business(agent: DeskAgent):
     line = agent.talk()
     other = "00000000-0000-4000-8000-00000000dead"

@@ -148,6 +148,14 @@ async def test_agent_who_forgot_is_set_away(floor: Floor):
     assert floor.page.last(ErrorTold).code == "gone"
 
 
+async def test_board_names_a_reason_as_the_agents_do(floor: Floor):
+    floor.directory.desk_connected("kim", True)
+    floor.directory.choose_away("kim", "other_work")
+    floor.timers.advance(1.0)
+    (kim,) = floor.board.agents
+    assert (kim.away_reason, kim.away_label) == ("other_work", "Other work")
+
+
 async def test_audio_goes_to_the_board_opened_last(floor: Floor):
     boards = Boards(floor.world)
     with boards.opened(AGENT, FakePage()) as first:
