@@ -100,7 +100,8 @@ class Recorder:
         Raises:
             AudioFileError: the file cannot be written.
         """
-        write_wav(path, self.sent.read(0, self.duration), self.heard.read(0, self.duration))
+        end = self.duration  # once: the call may go on while it is written
+        write_wav(path, self.sent.read(0, end), self.heard.read(0, end))
 
     def save_heard(self, path: Path) -> None:
         """Write what came back, mono.

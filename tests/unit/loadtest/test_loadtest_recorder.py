@@ -88,6 +88,23 @@ def write_raw(path: Path, data: bytes, *, rate: int, width: int, channels: int) 
     return path
 
 
+def test_call_that_goes_on_while_its_recording_is_saved_does_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder()
+    recorder.sent.write(0, np.full(160, 1, np.int16))
+    read = recorder.sent.read
+
+    def hear_meanwhile(start: int, end: int) -> Pcm:
+        recorder.heard.write(0, np.full(480, 2, np.int16))
+        return read(start, end)
+
+    monkeypatch.setattr(recorder.sent, "read", hear_meanwhile)
+    recorder.save_stereo(tmp_path / "call.wav")
+    with wave.open(str(tmp_path / "call.wav")) as saved:
+        assert saved.getnframes() == 160
+
+
 @pytest.mark.parametrize("width", [1, 2, 3, 4])
 def test_wav_of_any_width_rate_and_channel_count_becomes_8_khz_mono(
     tmp_path: Path, width: int
