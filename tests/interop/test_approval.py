@@ -99,7 +99,7 @@ def test_what_nobody_approved_in_time_is_approved_by_who_takes_the_call(
     asks_for_the_change(caller)
     heard(caller, "A colleague has to approve this change.")
     expect(desk.locator("#why")).to_have_text("What they want has to be approved.")
-    expect(desk.locator("#approvals")).to_contain_text(WAITS)
+    expect(desk.locator("#approvals")).to_contain_text(WAITS, ignore_case=True)
     expect(desk.locator("#actions")).to_contain_text("Waiting for approval")
     desk.keyboard.press("Alt+a")
     expect(desk.locator("#phase")).to_contain_text("On the call", timeout=SOON_MS)
