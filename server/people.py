@@ -114,6 +114,7 @@ async def open_people(parts: AsyncExitStack, config: Config, needs: PeopleNeeds)
     approvals.on_change = people.show_approvals
     parts.push_async_callback(people.desk.close)
     await people.callbacks.restore()
+    await background(parts, people.figures.restore(), "figures of the queues")
     parts.push_async_callback(people.callbacks.close)
     await parts.enter_async_context(people.handoffs.running())
     return people

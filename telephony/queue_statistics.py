@@ -9,10 +9,14 @@ so that the numbers of one interval add up. A call that overflows is offered in 
     redirected  chose something else while waiting: a callback, voicemail, the dialog
     overflowed  went on to another queue
     given up    nobody would come: closed, full, waited too long, nobody signed in
+
+Counters die with the process; whoever keeps them elsewhere takes what changed, and tells a later
+process what was counted before it. The two are held apart here, so that each process keeps its own
+counts and no other's: those told late, or never, cost nobody theirs.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from telephony.queue_events import GiveUpReason
@@ -111,6 +115,8 @@ class QueueStatistics:
     def __init__(self, options: StatisticsOptions | None = None) -> None:
         self.options = options or StatisticsOptions()
         self._intervals: dict[tuple[str, int], Counters] = {}
+        self._before: dict[tuple[str, int], Counters] = {}  # counted by those before us
+        self._changed: set[tuple[str, int]] = set()
 
     def offered(self, queue: str, arrived_s: float) -> None:
         self._forget_before(arrived_s - self.options.keep_s)
@@ -149,18 +155,39 @@ class QueueStatistics:
 
     def intervals(self, queue: str) -> list[tuple[int, Counters]]:
         """The queue's intervals that had calls, in order: when each begins (Unix time), and it."""
-        rows = [(starts, row) for (name, starts), row in self._intervals.items() if name == queue]
-        return sorted(rows, key=lambda row: row[0])
+        found: dict[int, Counters] = {}
+        for (name, starts), row in self._rows():
+            if name == queue:
+                found.setdefault(starts, Counters()).add(row)
+        return sorted(found.items())
 
     def total(
         self, queues: Iterable[str], *, since_s: float = 0.0, until_s: float = float("inf")
     ) -> Counters:
         """The queues' intervals that begin in [since_s, until_s), added up."""
         wanted, total = set(queues), Counters()
-        for (queue, starts), row in self._intervals.items():
+        for (queue, starts), row in self._rows():
             if queue in wanted and since_s <= starts < until_s:
                 total.add(row)
         return total
+
+    def take_changed(self) -> list[tuple[str, int, Counters]]:
+        """What we counted in every interval that changed since this was asked last: to be kept.
+
+        Returns:
+            queue, when the interval begins (Unix time), and all we counted in it: read it only.
+        """
+        changed, self._changed = self._changed, set()
+        kept = ((key, self._intervals.get(key)) for key in sorted(changed))
+        return [(*key, row) for key, row in kept if row is not None]
+
+    def counted_before(self, queue: str, starts: int, counted: Counters) -> None:
+        """Count what was kept of an interval by those before us, as well."""
+        self._before.setdefault((queue, starts), Counters()).add(counted)
+
+    def _rows(self) -> Iterator[tuple[tuple[str, int], Counters]]:
+        yield from self._before.items()
+        yield from self._intervals.items()
 
     def _waited(self, queue: str, arrived_s: float, waited_s: float) -> Counters:
         counters = self._at(queue, arrived_s)
@@ -170,8 +197,10 @@ class QueueStatistics:
     def _at(self, queue: str, arrived_s: float) -> Counters:
         interval_s = self.options.interval_s
         starts = int(arrived_s // interval_s) * interval_s
+        self._changed.add((queue, starts))
         return self._intervals.setdefault((queue, starts), Counters())
 
     def _forget_before(self, limit_s: float) -> None:
-        for key in [key for key in self._intervals if key[1] + self.options.interval_s < limit_s]:
-            del self._intervals[key]
+        for rows in (self._intervals, self._before):
+            for key in [key for key in rows if key[1] + self.options.interval_s < limit_s]:
+                del rows[key]

@@ -1,6 +1,7 @@
 """The hand-off of a running server: queue, desks, rooms and records bound to each other."""
 
 import logging
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,7 @@ from server.handoff.ears import LineEar
 from server.handoff.gather import gather
 from server.handoff.handoff_token import user_to_user_of
 from server.handoff.in_hand import CallInHand
+from server.handoff.kept_figures import KeptFigures
 from server.handoff.phone_line import PhoneLine, can_be_dialled
 from server.handoff.ports import AgentLine, Dial, Offer
 from server.handoff.referring import Referring
@@ -109,6 +111,7 @@ class People:
     callbacks: Callbacks
     desk: Desk
     queue: CallQueue
+    figures: KeptFigures
     approving: Approving
 
     def show_approvals(self, call_id: UUID) -> None:
@@ -135,6 +138,8 @@ def assemble(needs: Needs) -> People:
         routing=needs.config.routing(),
     )
     waiting_room.on_length = desk.queue_changed
+    figures = KeptFigures(queue.statistics, needs.records, wall=time.time)
+    waiting_room.on_counted = figures.keep
 
     async def call_back(promise: Promise, context: HandOffContext, agent: str) -> Result:
         return await calling_back(promise, context, agent)
@@ -173,6 +178,7 @@ def assemble(needs: Needs) -> People:
         callbacks=callbacks,
         desk=desk,
         queue=queue,
+        figures=figures,
         approving=needs.approving,
     )
 

@@ -86,7 +86,8 @@ class PresenceLog(Protocol):
 class WaitingRoom:
     """Use on the event loop; `tick` at least once a second.
 
-    `on_length` is told how many callers wait, when that changed.
+    `on_length` is told how many callers wait, when that changed; `on_counted` that the queue may
+    have counted something.
 
     Args:
         queue: the machine.
@@ -111,6 +112,7 @@ class WaitingRoom:
         self.queue, self._directory, self._wall = queue, directory, wall
         self._presence_log = presence_log
         self.on_length: Callable[[int], None] = lambda length: None
+        self.on_counted: Callable[[], None] = lambda: None
         self._length = 0
         self._runs: dict[str, Waiting] = {}
         self._kept: set[str] = set()  # callers who hung up and keep their place
@@ -242,6 +244,7 @@ class WaitingRoom:
     def _tell(self, event: QueueEvent) -> None:
         for command in self.queue.receive(event, self._wall()):
             self._carry_out(command)
+        self.on_counted()
 
     def _carry_out(self, command: QueueCommand) -> None:
         if isinstance(command, ShowAgentState):

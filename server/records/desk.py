@@ -17,6 +17,7 @@ from server.records.desk_facts import (
     AgentStatistics,
     CallbackPromise,
     CallbackRecord,
+    CountedInterval,
     DeskDetail,
     Disposition,
     EarlierCall,
@@ -26,6 +27,7 @@ from server.records.desk_facts import (
     Note,
     OverheardLine,
     handoff_from_row,
+    interval_from_row,
 )
 from server.records.errors import RecordsUnavailableError
 from server.records.writer import SQL, SpoolWriter
@@ -67,6 +69,10 @@ class DeskRecords:
         self._writer.accept(
             rows.presence_changed(agent, at, state, reason, self._instance, self._life)
         )
+
+    def interval_counted(self, counted: CountedInterval) -> None:
+        """Keep what this life counted in an interval; again replaces it."""
+        self._writer.accept(rows.interval_counted(counted, self._instance, self._life))
 
     def note_saved(self, note: Note) -> None:
         """Keep an agent's note of a call; again replaces it."""
@@ -157,6 +163,18 @@ class DeskRecords:
         async with self._asking() as connection:
             found = await connection.fetch(SQL["open_callbacks"], self._instance)
         return [CallbackRecord(**dict(row)) for row in found]
+
+    async def intervals_before(self, since: datetime) -> Sequence[CountedInterval]:
+        """What earlier lives of this server counted in intervals that begin since then.
+
+        Waits until the database has what the last life left behind.
+        """
+        await self._writer.set_up.wait()
+        async with self._asking() as connection:
+            found = await connection.fetch(
+                SQL["intervals_before"], self._instance, self._life, since
+            )
+        return [interval_from_row(row) for row in found]
 
     async def agent_had_call(self, agent: str, call_id: UUID) -> bool:
         """Whether this agent took this caller at any time."""

@@ -1,5 +1,6 @@
 """What happens at the desk, as the records hold it: hand-offs, notes, dispositions, callbacks."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from asyncpg import Record
+
+from telephony.queue_events import GiveUpReason
+from telephony.queue_statistics import Counters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +143,16 @@ class EarlierCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CountedInterval:
+    """What one life of the server counted of one queue in one interval."""
+
+    queue: str
+    starts_at: datetime
+    interval_s: int
+    counters: Counters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentStatistics:
     """One agent over a span of time."""
 
@@ -162,4 +176,16 @@ def _attempt(fields: Mapping[str, Any]) -> Attempt:
         agent=fields["agent"],
         rang_at=datetime.fromisoformat(fields["rang_at"]),
         outcome=fields["outcome"],
+    )
+
+
+def interval_from_row(row: Record) -> CountedInterval:
+    fields: dict[str, Any] = dict(row)
+    queue, starts_at, interval_s = (fields.pop(n) for n in ("queue", "starts_at", "interval_s"))
+    given_up = {GiveUpReason(why): count for why, count in fields.pop("given_up").items()}
+    return CountedInterval(
+        queue=queue,
+        starts_at=starts_at,
+        interval_s=interval_s,
+        counters=Counters(given_up=Counter(given_up), **fields),
     )

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from server.records.desk_facts import (
     CallbackPromise,
+    CountedInterval,
     Disposition,
     HandOffProgress,
     HandOffRequest,
@@ -93,3 +94,28 @@ def _progress(handoff_id: UUID, progress: HandOffProgress) -> tuple[Any, ...]:
 
 def _iso(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat()
+
+
+def interval_counted(counted: CountedInterval, instance: UUID, life: UUID) -> Row:
+    counters = counted.counters
+    return "interval_counted", (
+        str(instance),
+        str(life),
+        counted.queue,
+        counted.starts_at.isoformat(),
+        counted.interval_s,
+        counters.offered,
+        counters.answered,
+        counters.answered_in_time,
+        counters.abandoned,
+        counters.abandoned_short,
+        counters.redirected,
+        counters.overflowed,
+        {why.value: count for why, count in counters.given_up.items()},
+        counters.waited_s,
+        counters.longest_wait_s,
+        counters.handled,
+        counters.talk_s,
+        counters.held_s,
+        counters.wrap_up_s,
+    )

@@ -23,6 +23,7 @@ WRITES: Final = frozenset(
         "call_started", "call_answered", "call_ended", "turn",
         "handoff_requested", "handoff_progressed", "handoff_ended", "presence_changed",
         "note_saved", "disposition_saved", "callback_promised", "callback_settled", "overheard",
+        "interval_counted",
     }
 )  # fmt: skip
 

@@ -1,6 +1,9 @@
 """What happened at the desk, on a real database, through outages and crashes."""
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -9,6 +12,7 @@ import pytest
 
 from server.desk.protocol import Choice
 from server.handoff.desk_records import DeskRecordsPort
+from server.handoff.kept_figures import KeptFigures
 from server.live_calls import LiveCalls
 from server.records.desk_facts import (
     Attempt,
@@ -20,6 +24,9 @@ from server.records.desk_facts import (
     OverheardLine,
 )
 from server.records.records import Records
+from telephony.queue import CallQueue
+from telephony.queue_events import GiveUpReason
+from telephony.queue_statistics import Counters
 from tests.fakes.calls import AT, call_start, turn_record
 
 NOWHERE = "postgresql:///x?host=/nowhere"
@@ -281,3 +288,74 @@ async def test_statistics_tell_what_each_agent_was_offered_and_took(records: Rec
     assert ann.seconds_by_state == {"ready": 120.0}
     assert (bob.agent, bob.offered, bob.declined, bob.mean_ring_s) == ("bob", 1, 1, None)
     assert await records.desk.agent_statistics(AT - timedelta(hours=2), AT - after(1)) == []
+
+
+async def count(queue: CallQueue, figures: KeptFigures, *, taken: int, lost: int) -> None:
+    """So many callers at AT who are answered, and so many who come when it is closed."""
+    at_s = AT.timestamp()
+    for _ in range(taken):
+        queue.statistics.offered("main", at_s)
+        queue.statistics.answered("main", at_s, waited_s=3.0)
+        figures.keep()
+    for _ in range(lost):
+        queue.statistics.offered("main", at_s)
+        queue.statistics.given_up("main", at_s, GiveUpReason.CLOSED, waited_s=7.0)
+        figures.keep()
+
+
+@asynccontextmanager
+async def counting(
+    database_url: str, spool: Path, *, wait_s: float = 10.0
+) -> AsyncGenerator[tuple[Records, CallQueue, KeptFigures]]:
+    """One life of a server and its queue."""
+    records, queue = await Records.open(database_url, spool, wait_s=wait_s), CallQueue()
+    try:
+        yield records, queue, KeptFigures(queue.statistics, records.desk, wall=AT.timestamp)
+    finally:
+        await records.close()
+
+
+async def test_figures_of_the_queues_outlive_restarts(database_url: str, tmp_path: Path) -> None:
+    for life in range(3):
+        async with counting(database_url, tmp_path / "spool") as (records, queue, figures):
+            await figures.restore()
+            assert queue.statistics.total(["main"]).offered == 3 * life
+            await count(queue, figures, taken=2, lost=1)
+            assert await records.drain(10)
+            assert (records.rejected, records.lost) == (0, 0)
+    async with counting(database_url, tmp_path / "spool") as (_, queue, figures):
+        await figures.restore()
+        [(_, counted)] = queue.statistics.intervals("main")
+    assert counted == Counters(
+        offered=9,
+        answered=6,
+        answered_in_time=6,
+        given_up=Counter({GiveUpReason.CLOSED: 3}),
+        waited_s=18.0,
+        longest_wait_s=7.0,
+    )
+
+
+async def test_figures_counted_while_the_database_was_away_are_added_to_those_before(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with counting(database_url, tmp_path / "spool") as (records, queue, figures):
+        await count(queue, figures, taken=1, lost=0)
+        assert await records.drain(10)
+    async with counting(NOWHERE, tmp_path / "spool", wait_s=0.1) as (records, queue, figures):
+        restoring = asyncio.ensure_future(figures.restore())
+        await count(queue, figures, taken=2, lost=0)
+        assert not restoring.done()
+        restoring.cancel()
+    async with counting(database_url, tmp_path / "spool") as (records, queue, figures):
+        await figures.restore()
+        assert queue.statistics.total(["main"]).answered == 3
+
+
+async def test_figures_of_another_server_are_its_own(database_url: str, tmp_path: Path) -> None:
+    async with counting(database_url, tmp_path / "one") as (records, queue, figures):
+        await count(queue, figures, taken=1, lost=0)
+        assert await records.drain(10)
+    async with counting(database_url, tmp_path / "two") as (_, queue, figures):
+        await figures.restore()
+        assert queue.statistics.total(["main"]).offered == 0

@@ -24,6 +24,31 @@ INSERT INTO presence (agent, at, state, reason, instance, life)
 VALUES ($1, $2::text::timestamptz, $3, $4, $5::text::uuid, $6::text::uuid)
 ON CONFLICT (agent, at) DO UPDATE SET state = excluded.state, reason = excluded.reason
 
+-- name: interval_counted
+-- Again for the same interval: all that was counted by now.
+INSERT INTO queue_intervals
+    (instance, life, queue, starts_at, interval_s, offered, answered, answered_in_time, abandoned,
+     abandoned_short, redirected, overflowed, given_up, waited_s, longest_wait_s, handled, talk_s,
+     held_s, wrap_up_s)
+VALUES
+    ($1::text::uuid, $2::text::uuid, $3, $4::text::timestamptz, $5, $6, $7, $8, $9, $10, $11, $12,
+     $13, $14, $15, $16, $17, $18, $19)
+ON CONFLICT (instance, life, queue, starts_at, interval_s) DO UPDATE SET
+    offered = excluded.offered,
+    answered = excluded.answered,
+    answered_in_time = excluded.answered_in_time,
+    abandoned = excluded.abandoned,
+    abandoned_short = excluded.abandoned_short,
+    redirected = excluded.redirected,
+    overflowed = excluded.overflowed,
+    given_up = excluded.given_up,
+    waited_s = excluded.waited_s,
+    longest_wait_s = excluded.longest_wait_s,
+    handled = excluded.handled,
+    talk_s = excluded.talk_s,
+    held_s = excluded.held_s,
+    wrap_up_s = excluded.wrap_up_s
+
 -- name: note_saved
 INSERT INTO notes (call_id, agent, text, saved_at)
 VALUES ($1::text::uuid, $2, $3, $4::text::timestamptz)
@@ -222,3 +247,10 @@ SELECT agent,
     coalesce(presences.seconds, '{}') AS seconds_by_state
 FROM offers FULL JOIN talks USING (agent) FULL JOIN presences USING (agent)
 ORDER BY agent
+
+-- name: intervals_before
+SELECT queue, starts_at, interval_s, offered, answered, answered_in_time, abandoned,
+    abandoned_short, redirected, overflowed, given_up, waited_s, longest_wait_s, handled, talk_s,
+    held_s, wrap_up_s
+FROM queue_intervals
+WHERE instance = $1 AND life <> $2 AND starts_at >= $3

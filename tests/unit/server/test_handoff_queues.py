@@ -10,8 +10,11 @@ from server.config import ConfigError, load_config
 from server.handoff.acquaintance import Acquaintance
 from server.handoff.figures import Figures
 from server.handoff.in_hand import TakenBack
+from server.handoff.kept_figures import KeptFigures
 from server.handoff.settings import HandOffConfig
+from server.records.desk_facts import CountedInterval
 from server.records.errors import RecordsUnavailableError
+from telephony.queue_statistics import Counters
 from telephony.transfer_events import AgentTransferredOn
 from tests.fakes.handoff_world import HandOffWorld, joined
 from voice.events import HandOff, HandOffEnded
@@ -186,3 +189,28 @@ async def test_caller_is_known_to_who_had_them_lately(
     assert await Acquaintance(history, for_s=for_s).agent_of(call) == known
     call.story.colleague = "bob"  # gave them back in this call
     assert await Acquaintance(history, for_s=for_s).agent_of(call) == "bob"
+
+
+async def test_every_count_is_kept_when_it_is_made():
+    world = world_of({})
+    store = _KeptIntervals()
+    figures = KeptFigures(world.queue.statistics, store, wall=lambda: world.wall_s)
+    world.waiting_room.on_counted = figures.keep
+    await joined(world)
+    assert [(each.offered, each.answered) for each in store.kept][-1] == (1, 1)
+    before = len(store.kept)
+    await world.passes(5.0)
+    assert len(store.kept) == before  # nothing has changed
+
+
+class _KeptIntervals:
+    """server.handoff.kept_figures.IntervalStore of a first life."""
+
+    def __init__(self) -> None:
+        self.kept: list[Counters] = []
+
+    def interval_counted(self, counted: CountedInterval) -> None:
+        self.kept.append(replace(counted.counters))
+
+    async def intervals_before(self, since: datetime) -> list[CountedInterval]:
+        return []

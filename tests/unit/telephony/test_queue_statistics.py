@@ -93,3 +93,37 @@ def test_old_intervals_are_forgotten():
 def test_interval_that_does_not_divide_a_day_is_refused():
     with pytest.raises(ValueError, match="interval_s is 7000"):
         StatisticsOptions(interval_s=7000)
+
+
+def test_what_changed_is_taken_once_with_all_that_was_counted_in_its_interval():
+    statistics = QueueStatistics()
+    statistics.offered("main", NOON_S)
+    statistics.offered("main", NOON_S + 1800)
+    assert [(queue, starts) for queue, starts, _ in statistics.take_changed()] == [
+        ("main", NOON_S),
+        ("main", NOON_S + 1800),
+    ]
+    statistics.answered("main", NOON_S, waited_s=3.0)
+    [(_, starts, counted)] = statistics.take_changed()
+    assert (starts, counted.offered, counted.answered) == (NOON_S, 1, 1)
+    assert statistics.take_changed() == []
+
+
+def test_what_was_counted_before_counts_but_is_not_ours_to_keep():
+    statistics = QueueStatistics()
+    statistics.offered("main", NOON_S)
+    statistics.take_changed()
+    statistics.counted_before("main", int(NOON_S), Counters(offered=2, longest_wait_s=9.0))
+    statistics.counted_before("main", int(NOON_S), Counters(offered=3))  # of another life
+    statistics.counted_before("main", int(NOON_S) - 1800, Counters(offered=5))
+    assert [(starts, row.offered) for starts, row in statistics.intervals("main")] == [
+        (NOON_S - 1800, 5),
+        (NOON_S, 6),
+    ]
+    assert statistics.total(["main"]).offered == 11
+    assert statistics.total(["main"]).longest_wait_s == 9.0
+    assert statistics.take_changed() == []
+    statistics.offered("main", NOON_S)
+    assert [counted.offered for _, _, counted in statistics.take_changed()] == [2]
+    statistics.offered("main", NOON_S + 8 * 86_400)  # what is too old is forgotten
+    assert statistics.total(["main"]).offered == 1
