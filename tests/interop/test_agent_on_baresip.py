@@ -29,7 +29,7 @@ from voice.frames import FRAME_SAMPLES, RATE_HZ, Pcm
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(180)]
 
-CALLER_HZ, GUEST_HZ = 450.0, 650.0  # whole periods in 20 ms
+CALLER_HZ, GUEST_HZ, EXPERT_HZ = 450.0, 650.0, 850.0  # whole periods in 20 ms
 CONTROL_PORT = 25_092
 _WAV_HEADER = 44  # bytes
 BRIEF_ENDS = "Press 1 to take the call."
@@ -254,6 +254,48 @@ async def test_agent_transfers_on_with_the_key_of_their_phone(phone_system: Syst
             await leg.hang_up("done")
     [handoff] = phone_system.last_call()["handoffs"]
     assert [each["outcome"] for each in handoff["attempts"]] == ["accepted", "accepted"]
+
+
+async def test_phone_gives_the_caller_to_whom_it_asked_itself(phone_system: System, tmp_path: Path):
+    """baresip has no key for that: who has the caller by then is on a phone of ours."""
+    with desk_open(phone_system, "ann") as desk, agent_phone(phone_system, tmp_path) as agent:
+        desk.send("reach", reach="phone")
+        desk.send("presence", ready=True)
+        async with (
+            caller_phone() as (phone, clock),
+            caller_phone(36_500) as (colleague, _),
+            caller_phone(36_600) as (expert, _),
+        ):
+            leg = await phone.dial(phone_system.sip)
+            caller = WaitingCaller(asyncio.get_running_loop(), leg)
+            await leg.answered()
+            clock.add(caller.tick)
+            await asyncio.to_thread(asks_for_a_person, caller)
+            offer = await asyncio.to_thread(desk.wait_for, "offer")
+            await asyncio.to_thread(desk.wait_for, "call", phase="briefing")
+            agent.press("1")
+            await asyncio.to_thread(desk.wait_for, "call", phase="talking")
+            agent.transfer(colleague.uri)
+            guest, heard = await colleague.next_leg(), list[Pcm]()
+            clock.add(lambda now_s: heard.append(guest.receive_frame().copy()))
+            clock.add(lambda now_s: guest.send_frame(tone(GUEST_HZ, FRAME_SAMPLES)))
+            await sees(lambda: _has_said(heard, BRIEF_ENDS))
+            guest.send_key("1")
+            await sees(lambda: strength(caller.heard()[-RATE_HZ:], GUEST_HZ) > 0.9)
+            consultation = await colleague.dial(expert.uri)
+            asked = await expert.next_leg()
+            asked.on_replaced = lambda uri: None  # as phones allow it
+            await consultation.answered()
+            clock.add(lambda now_s: asked.send_frame(tone(EXPERT_HZ, FRAME_SAMPLES)))
+            referral = await guest.refer(expert.uri, replaces=consultation)
+            assert await asyncio.wait_for(referral.result(), 10) == 200
+            await sees(lambda: strength(caller.heard()[-RATE_HZ:], EXPERT_HZ) > 0.9)
+            await asyncio.to_thread(wraps_up, desk, offer)
+            await leg.hang_up("done")
+    [handoff] = phone_system.last_call()["handoffs"]
+    assert handoff["agent"] == expert.uri
+    outcomes = [each["outcome"] for each in handoff["attempts"]]
+    assert outcomes == ["accepted", "accepted", "joined_in"]
 
 
 def follows_refers(
