@@ -76,6 +76,7 @@ class SipCallLeg(ReportingLeg):
     Attributes:
         on_refer: the far end asks us to call somebody; None declines.
         on_replaced: told the URI of whoever took the far end's place; None declines them.
+        on_hold_changed: told when one side puts the other on hold, and when it is over.
     """
 
     def __init__(
@@ -94,12 +95,14 @@ class SipCallLeg(ReportingLeg):
         super().__init__(call.call_id)
         self.on_refer: Callable[[ReferRequest], None] | None = None
         self.on_replaced: Callable[[str], None] | None = None
+        self.on_hold_changed: Callable[[bool], None] | None = None
         self._call = call
         self._media = media
         self._clock = clock
         self._session: RtpSession | None = None
         self._last_statistics: RtpStatistics | None = None
         self._direction = Direction.INACTIVE
+        self._was_on_hold = False
         self._has_events = False
         self._media_since_s = 0.0  # when the far end was last due to start sending
         self._event_key: str | None = None  # the latest key by telephone event
@@ -237,6 +240,9 @@ class SipCallLeg(ReportingLeg):
         self._has_events = agreement.event_payload_type is not None
         self._direction = agreement.direction
         self._media_since_s = self._clock()
+        was, self._was_on_hold = self._was_on_hold, self.on_hold
+        if was != self.on_hold and self.on_hold_changed is not None:
+            self.on_hold_changed(self.on_hold)
 
     def _event_key_received(self, key: str) -> None:
         self._event_key = key

@@ -45,9 +45,10 @@ from server.desk.protocol import (
     Seen,
     TranscriptTold,
 )
-from server.desk.timers import Timer, Timers
+from server.desk.timers import Timers, Waits
 from server.handoff.called_back_leg import NOT_REACHED
 from server.handoff.context import HandOffContext
+from server.handoff.leg_abilities import follow_hold
 from server.handoff.phone_line import refusal
 from server.handoff.phone_transfer import take_transfers
 from server.handoff.ports import (
@@ -124,7 +125,7 @@ class DeskLine:
         self._dialled: OutgoingLeg | None = None
         self._taking = False  # Accept came before the audio did
         self._lost = False  # the coordinator was told so
-        self._waits: dict[str, Timer] = {}
+        self._waits = Waits(world.timers)
         self._released = False
 
     # --- AgentLine ---
@@ -198,9 +199,7 @@ class DeskLine:
                 self._report(MuteChanged(muted=command.muted))
                 self._show()
             case Hold() | Resume():
-                held = isinstance(command, Hold)
-                self._enter(Phase.HELD if held else Phase.TALKING)
-                self._report(HoldChanged(held=held))
+                self._hold(isinstance(command, Hold))
             case _:
                 self._report(asked(command))
 
@@ -230,7 +229,7 @@ class DeskLine:
         before = self._audio.attach(leg)
         if before is not None:
             self._owner.spawn(before.hang_up("replaced"))
-        self._stop_waiting("audio")
+        self._waits.stop("audio")
         if self._phase is Phase.CONNECTING:
             self._up()
         self._check_whole()
@@ -262,9 +261,16 @@ class DeskLine:
         if self._phase is Phase.ENDED:
             return  # hung up with the line
         take_transfers(leg, self._report, has_caller=lambda: self._phase in IN_TALK)
+        follow_hold(leg, self._hold)
         self._connected(leg)
         if self._phase is Phase.RINGING:
             self._pick_up(taking=False)
+
+    def _hold(self, held: bool) -> None:
+        """At the desk or with a key of the phone, which also holds the line to ask somebody."""
+        if self._phase in IN_TALK and held != (self._phase is Phase.HELD):
+            self._enter(Phase.HELD if held else Phase.TALKING)
+            self._report(HoldChanged(held=held))
 
     def _key_pressed(self, event: LegEvent) -> None:
         if isinstance(event, KeyPressed):
@@ -291,11 +297,12 @@ class DeskLine:
         if not self._whole():
             if "loss" not in self._waits:
                 options = self._world.options
-                talking = self._phase in IN_TALK
-                delay_s = options.lost_after_s if talking else options.ringing_reconnect_s
-                self._wait("loss", delay_s, self._lose)
+                delay_s = (
+                    options.lost_after_s if self._phase in IN_TALK else options.ringing_reconnect_s
+                )
+                self._waits.begin("loss", delay_s, self._lose)
             return
-        self._stop_waiting("loss")
+        self._waits.stop("loss")
         if self._lost:
             self._lost = False
             self._report(TargetAnswered(sees_context=True))
@@ -308,7 +315,7 @@ class DeskLine:
             self._lost = True
             self._report(TargetGone(reason=reason))
             options = self._world.options
-            self._wait("loss", options.reconnect_s - options.lost_after_s, self._give_up)
+            self._waits.begin("loss", options.reconnect_s - options.lost_after_s, self._give_up)
         else:
             self._close(TargetGone(reason=reason), reason)
 
@@ -355,7 +362,8 @@ class DeskLine:
         elif self._phase is Phase.RINGING:
             self._enter(Phase.CONNECTING)
             if self._world.phone is None:
-                self._wait("audio", self._world.options.audio_wait_s, self._give_up_connecting)
+                wait_s = self._world.options.audio_wait_s
+                self._waits.begin("audio", wait_s, self._give_up_connecting)
 
     def _give_up_connecting(self) -> None:
         self._close(TargetFailed(reason="no_audio"), "no_audio")
@@ -400,8 +408,7 @@ class DeskLine:
         if self._phase is Phase.ENDED:
             return
         was, self._phase = self._phase, Phase.ENDED
-        for name in tuple(self._waits):
-            self._stop_waiting(name)
+        self._waits.stop_all()
         self._owner.spawn(self._audio.hang_up(reason))
         if self._dialled is not None:
             self._owner.spawn(self._dialled.hang_up(reason))
@@ -409,12 +416,3 @@ class DeskLine:
             self._owner.tell(OfferWithdrawn(offer_id=self.offer.id, reason=reason))
         talked = was in TAKEN and reason != NOT_REACHED
         self._owner.ended(self, reason, taken=talked)
-
-    def _wait(self, name: str, delay_s: float, then: Callable[[], None]) -> None:
-        self._stop_waiting(name)
-        self._waits[name] = self._timers.call_later(delay_s, then)
-
-    def _stop_waiting(self, name: str) -> None:
-        timer = self._waits.pop(name, None)
-        if timer is not None:
-            timer.cancel()

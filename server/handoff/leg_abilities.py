@@ -26,6 +26,19 @@ class CanBeReplaced(Protocol):
     on_replaced: Callable[[str], None] | None
 
 
+@runtime_checkable
+class TellsOfHold(Protocol):
+    """Whose far end can put us on hold, and takes us back; SIP."""
+
+    on_hold_changed: Callable[[bool], None] | None
+
+
+def follow_hold(leg: AudioLeg, on_changed: Callable[[bool], None]) -> None:
+    """Be told when the far end puts us on hold, and takes us back; browsers never do."""
+    if isinstance(leg, TellsOfHold):
+        leg.on_hold_changed = on_changed
+
+
 def press(leg: AudioLeg, keys: str) -> str | None:
     """Press keys for the far end; returns why that was not possible, for people."""
     if not isinstance(leg, SendsKeys):

@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 from server.handoff.context import HandOffContext
+from server.handoff.leg_abilities import follow_hold
 from server.handoff.phone_transfer import take_transfers
-from server.handoff.ports import LineEvent, LinePressedKey, LineRequest
+from server.handoff.ports import HoldChanged, LineEvent, LinePressedKey, LineRequest
 from telephony.leg import LegGoneError, LegRefusedError, OutgoingLeg
 from telephony.transfer_events import TargetAnswered, TargetFailed, TargetGone, TargetRinging
 from voice.events import KeyPressed, LegEnded, LegEvent
@@ -81,6 +82,7 @@ class PhoneLine:
             leg.on_ringing = lambda: self._report(TargetRinging())
             leg.on_event = self._leg_event
             take_transfers(leg, self._report, has_caller=lambda: self._joined)
+            follow_hold(leg, self._hold_changed)
             if self._over:  # released while the INVITE was being made
                 await leg.hang_up("released")
             await leg.answered()
@@ -92,6 +94,10 @@ class PhoneLine:
         else:
             self._answered = True
             self._report(TargetAnswered())
+
+    def _hold_changed(self, held: bool) -> None:
+        if self._joined:
+            self._report(HoldChanged(held=held))
 
     def _leg_event(self, event: LegEvent) -> None:
         match event:

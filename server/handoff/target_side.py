@@ -97,6 +97,7 @@ class TargetSide:
     def succeed(self, name: str, line: AgentLine) -> None:
         """A guest who is in the call has it from now on."""
         before = self.line
+        self._hold_over()
         self._stage.promote_guest()
         self._world.queue.talk_ended(self.name, held_s=self._held_s)
         self.name, self.line, self.joined = name, line, True

@@ -22,9 +22,8 @@ from tests.fakes.handoff_world import HandOffWorld
 from tests.fakes.rooms import TONES_HZ, tone, voices
 from tests.fakes.sip_phone import Phone, phones
 from voice.events import LegEnded
-from voice.frames import silence
 
-COLLEAGUE = tone(TONES_HZ["second"])
+ANN, COLLEAGUE = tone(TONES_HZ["agent"]), tone(TONES_HZ["second"])
 
 
 @dataclass
@@ -73,7 +72,7 @@ class Scene:
             self.theirs.receive_frame()
             self.theirs.send_frame(COLLEAGUE)
             self.anns.receive_frame()
-            self.anns.send_frame(silence())
+            self.anns.send_frame(ANN)
             await self.world.passes(0.02)
             await asyncio.sleep(0.005)
         return voices(self.world.caller.sent[-1])
@@ -122,6 +121,16 @@ async def test_colleague_has_the_caller_and_both_lines_of_the_phone_are_free():
         assert isinstance(joined, IncomingCall)
         assert joined.headers.get("Require") == "replaces"
         assert joined.headers.get("User-to-User") is not None
+
+
+async def test_caller_hears_music_while_the_phone_asks_somebody_else():
+    async with consulting(may_be_replaced=False) as scene:
+        await scene.anns.hold()
+        assert await scene.goes_on(1.5) == {"music"}  # once they were told
+        referral = await scene.refers()
+        assert await referral.result() == 603
+        await scene.anns.resume()
+        assert await scene.goes_on() == {"agent"}
 
 
 async def test_agent_keeps_the_caller_when_the_colleague_does_not_take_the_call():

@@ -8,6 +8,7 @@ import pytest
 from server.desk.protocol import (
     CallTold,
 )
+from server.handoff.ports import HoldChanged
 from telephony.leg import LegGoneError, LegRefusedError
 from telephony.transfer_events import (
     TargetAccepted,
@@ -26,6 +27,7 @@ class FakePhone(FakeAudio):
         super().__init__()
         self.target = "201"
         self.on_ringing: Callable[[], None] = lambda: None
+        self.on_hold_changed: Callable[[bool], None] | None = None
         self.on_answer: Callable[[], None] = lambda: None
         self.fault = fault
 
@@ -119,3 +121,40 @@ def test_closing_the_desk_does_not_end_a_call_on_the_phone():
     agent.leave()
     agent.timers.advance(60)
     assert agent.events == []
+
+
+def test_phone_that_holds_the_line_puts_the_caller_on_hold_and_the_desk_shows_it():
+    phone = FakePhone()
+    agent = on_phone(phone)
+    line = agent.offer()
+    asyncio.run(agent.finish())
+    assert phone.on_hold_changed is not None
+    phone.on_hold_changed(True)  # before there is a caller: nobody to hold
+    phone.on_hold_changed(False)
+    agent.send(type="accept")
+    line.joined()
+    agent.events.clear()
+    phone.on_hold_changed(True)
+    agent.timers.advance()
+    assert agent.page.last(CallTold).call.phase == "held"
+    phone.on_hold_changed(False)
+    agent.timers.advance()
+    assert agent.page.last(CallTold).call.phase == "talking"
+    assert agent.events == [HoldChanged(held=True), HoldChanged(held=False)]
+
+
+def test_phone_and_desk_hold_together():
+    phone = FakePhone()
+    agent = on_phone(phone)
+    line = agent.offer()
+    asyncio.run(agent.finish())
+    agent.send(type="accept")
+    line.joined()
+    agent.send(type="hold")
+    agent.events.clear()
+    assert phone.on_hold_changed is not None
+    phone.on_hold_changed(True)
+    agent.send(type="resume")
+    phone.on_hold_changed(False)
+    agent.timers.advance()
+    assert agent.events == [HoldChanged(held=False)]
