@@ -22,7 +22,6 @@ from server.errors import StartError
 from server.observability import configure_logging
 from server.postgres import EmbeddedPostgres
 from server.precedence import Precedence, take_precedence
-from server.resident import keep_in_memory
 
 log = logging.getLogger(__name__)
 
@@ -56,10 +55,8 @@ async def serve_until_stopped(config: Config, *, demo_shop: bool, announce: bool
         gc.collect()
         gc.freeze()
         precedence = take_precedence() if config.rtp.precedence else Precedence.NONE
-        resident = config.rtp.precedence and keep_in_memory()
         addresses = server.addresses
-        granted = {"precedence": precedence, "resident": resident}
-        log.info("taking calls", extra={**asdict(addresses), **granted})
+        log.info("taking calls", extra={**asdict(addresses), "precedence": precedence})
         if announce:
             print(json.dumps({"event": "ready", **asdict(addresses)}), flush=True)
         else:
