@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models import intent
 from models.intent import IntentEngine, IntentExamplesError, train_intents
 
 _EXAMPLES = {
@@ -53,6 +54,21 @@ def test_probabilities_and_out_of_scope_add_up_to_one(engine: IntentEngine) -> N
     for text in ("block my card", "hello", "my balance card"):
         total = sum(score for _, score in engine.rank(text)) + engine.out_of_scope(text)
         assert total == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    "text", ["could you tell me my balance", "my card my card my card", "zzz", "card no 12 34", ""]
+)
+def test_one_text_is_ranked_as_the_library_would_rank_many(engine: IntentEngine, text: str) -> None:
+    weights = engine._weights  # pyright: ignore[reportPrivateUsage]
+    vectorizers = intent._vectorizers(weights.words, weights.chars)  # pyright: ignore[reportPrivateUsage]
+    for vectorizer, idf in zip(vectorizers, (weights.words_idf, weights.chars_idf), strict=True):
+        vectorizer.idf_ = idf
+    features = intent._features(vectorizers, ["something else", text])  # pyright: ignore[reportPrivateUsage]
+    logits = intent._logits(features, weights.coefficients, weights.intercepts)  # pyright: ignore[reportPrivateUsage]
+    expected = intent._softmax(logits / weights.temperature)[1, 1:]  # pyright: ignore[reportPrivateUsage]
+    found = dict(engine.rank(text))
+    assert [found[name] for name in weights.intents] == pytest.approx(expected.tolist())
 
 
 def test_same_examples_make_the_same_engine(engine: IntentEngine) -> None:
