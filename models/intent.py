@@ -99,7 +99,7 @@ class _Half:
         counts = Counter(map(self._columns.get, self._terms(normal)))
         counts.pop(None, None)  # terms that no example has
         if not counts:
-            return np.zeros(self._rows.shape[1])
+            return np.zeros(len(self._rows[0]))
         columns = np.array([*counts], dtype=np.intp)
         often = np.array([*counts.values()], dtype=np.float64)
         weights = (1.0 + np.log(often)) * self._idf[columns]
