@@ -249,12 +249,13 @@ class EchoGuard:
         self._coupling = _Coupling()
         self._noise = np.full(_BANDS, _NOISE_CEILING, dtype=np.float32)
         self._bound = _WORST_GAIN
-        self._returned = np.zeros(2)  # decaying sums of the powers heard and sent
+        self._heard_sum = self._sent_sum = 0.0  # of powers while we speak, decaying
         self._spoken_ticks = 0
         self._silent_ticks = 1_000_000  # since we last spoke
         self._compared_ticks = 0
         self._explained = 1.0
         self._summing = False  # something is in the sums that follow
+        self._undecayed = 0  # ticks by which they are still to decay
         self._by_lag = np.zeros((2, _LAGS), dtype=np.float32)  # explained sums, slow and fast
         self._by_bound = np.zeros(2)
         self._by_any = np.zeros(2)  # likewise, by whichever column near the delay
@@ -294,22 +295,23 @@ class EchoGuard:
         """
         before, self._before = self._before, incoming
         sent = self._record(outgoing)
-        sent_power = float(sent @ sent) / FRAME_SAMPLES
+        sent_power = float(sent.dot(sent)) / FRAME_SAMPLES
         self._silent_ticks = 0 if sent_power > _SPEAKING else self._silent_ticks + 1
         lag = _LAGS if self._search.lag is None else self._search.lag + _NEAR
         if self._silent_ticks > lag // _COLUMNS + _TAIL_TICKS:
             if self._summing:
                 self._forget_sums()
             return 0.0
-        heard = np.concatenate((before[FRAME_SAMPLES - _WINDOW :], incoming), dtype=np.float32)
-        newest = heard[-FRAME_SAMPLES:]
-        heard_power = float(newest @ newest) / FRAME_SAMPLES
+        newest = incoming.astype(np.float32)
+        heard_power = float(newest.dot(newest)) / FRAME_SAMPLES
         self._bound_return(heard_power, sent_power)
-        self._behind = min(self._behind + 1, _LAGS // _COLUMNS)
-        self._decay_sums()
+        self._behind += 1
+        self._undecayed += 1
+        self._summing = True
         if heard_power > _HEARING:
             self._push_reference()
-            self._compare(heard)
+            self._decay_sums()
+            self._compare(np.concatenate((before[FRAME_SAMPLES - _WINDOW :], newest)))
         return self._explained
 
     def _record(self, outgoing: Pcm) -> Floats:
@@ -325,16 +327,16 @@ class EchoGuard:
 
     def _bound_return(self, heard_power: float, sent_power: float) -> None:
         """An echo's energy is its gain times ours, whatever the delay."""
-        self._returned *= _BOUND_MEMORY
-        self._returned += heard_power, sent_power
+        self._heard_sum = self._heard_sum * _BOUND_MEMORY + heard_power
+        self._sent_sum = self._sent_sum * _BOUND_MEMORY + sent_power
         self._spoken_ticks += 1
         if self._spoken_ticks > _BOUND_TICKS:
-            gain = float(self._returned[0] / max(self._returned[1], _FLOOR))
+            gain = self._heard_sum / max(self._sent_sum, _FLOOR)
             self._bound = min(self._bound, gain * _BOUND_MARGIN)
 
     def _push_reference(self) -> None:
         """Catch up with what was sent while the line was silent: most of a call it is."""
-        columns, self._behind = self._behind * _COLUMNS, 0
+        columns, self._behind = min(self._behind * _COLUMNS, _LAGS), 0
         end = (self._end - _WINDOW) // _HOP + 1
         powers = _bands(self._windows[end - columns : end])
         for at in range(0, columns, _COLUMNS):
@@ -371,14 +373,15 @@ class EchoGuard:
         self._explained = min(1.0, slow, fast + _ONSET)
 
     def _decay_sums(self) -> None:
-        self._summing = True
-        self._by_lag *= _SMOOTHING[:, None]
-        self._by_any *= _SMOOTHING
-        self._by_bound *= _SMOOTHING
-        self._totals *= _SMOOTHING
+        decay = _SMOOTHING**self._undecayed
+        self._undecayed = 0
+        self._by_lag *= decay[:, None]
+        self._by_any *= decay
+        self._by_bound *= decay
+        self._totals *= decay
 
     def _forget_sums(self) -> None:
-        self._summing = False
+        self._summing, self._undecayed = False, 0
         self._by_lag[:] = 0.0
         self._by_bound[:] = 0.0
         self._by_any[:] = 0.0
