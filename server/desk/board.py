@@ -37,8 +37,9 @@ class QueueFigures(Message):
     """Today's figures, as workforce managers count them; a day begins at midnight UTC."""
 
     name: str = ""  # of the queue; "": all of them together
-    waiting: int = 0
-    longest_wait_s: float = 0.0
+    waiting: int = 0  # on the line
+    callbacks: int = 0  # who kept their place and are to be called back
+    longest_wait_s: float = 0.0  # of those on the line
     service_level: float | None = None  # share answered within `service_s`, of all; None: no calls
     service_s: float = 20.0
     average_answer_s: float | None = None  # ASA: the mean wait of those who were answered

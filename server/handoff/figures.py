@@ -17,16 +17,18 @@ class Figures:
     def today(self, now_s: float, name: str = "") -> QueueFigures:
         """Of the queue of this name, or of all of them; `now_s` is Unix time."""
         names = (name,) if name else tuple(self._queue.queues)
-        waits = [
-            each.waited_s
+        standing = [
+            each
             for each in self._queue.callers(now_s)
             if each.position is not None and each.queue in names
         ]
+        waits = [each.waited_s for each in standing if not each.callback]
         statistics = self._queue.statistics
         today = statistics.total(names, since_s=_midnight_s(now_s))
         return QueueFigures(
             name=name,
             waiting=len(waits),
+            callbacks=len(standing) - len(waits),
             longest_wait_s=max(waits, default=0.0),
             service_level=today.service_level,
             service_s=statistics.options.service_level_s,

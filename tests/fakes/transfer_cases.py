@@ -181,8 +181,6 @@ CASES = (
     nobody_else("browser closed, joined, nobody else", *JOINED, CloseDesk(), ended="accepted"),
     Case(name="nobody is there", outcomes=("nobody_signed_in",), end="caller_hangup",
          caller="callback"),
-    Case(name="caller chooses to be called back", agents=((),), outcomes=("callback_promised",),
-         end="callback_promised", caller="key 1"),
     # the caller
     caller_goes("hangs up", "queued"),
     caller_goes("hangs up", "ringing", Ignore(), attempts=("caller_hangup",)),
@@ -205,6 +203,9 @@ CASES = (
     Case(name="two are lost and the third stays",
          agents=((*JOINED, CloseDesk()), (*JOINED, Vanish()), TAKES),
          attempts=("accepted", "accepted", "accepted"), taken_by=2),
+    # last: whoever is free afterwards would be rung for them
+    Case(name="caller chooses to be called back", agents=((),), outcomes=("callback_promised",),
+         end="callback_promised", caller="key 1"),
 )  # fmt: skip
 
 QUICK = frozenset(

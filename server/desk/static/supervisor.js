@@ -72,6 +72,7 @@ function showFigures(queue) {
   const figures = [
     ["Waiting", queue.waiting, queue.waiting > 0 ? "warn" : ""],
     ["Longest wait", clock(queue.longest_wait_s), queue.longest_wait_s >= LONG_WAIT_S ? "bad" : ""],
+    ["To call back", queue.callbacks, ""],
     [`Answered within ${queue.service_s} s`, share === null ? "–" : `${Math.round(share * 100)}%`, share !== null && share < POOR_SERVICE ? "warn" : ""],
     ["Speed of answer", queue.average_answer_s === null ? "–" : clock(queue.average_answer_s), ""],
     ["Answered today", queue.answered, ""],

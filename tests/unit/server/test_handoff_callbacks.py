@@ -4,6 +4,7 @@ import pytest
 
 from server.handoff.callbacks import dialable
 from server.handoff.context import HandOffContext
+from server.handoff.figures import Figures
 from server.handoff.in_hand import CallOver, TakenBack
 from server.handoff.ports import CallReturned
 from telephony.leg import CallerInfo
@@ -63,6 +64,15 @@ async def test_caller_who_chooses_it_is_told_and_promised(world: HandOffWorld):
     )
     [caller] = world.queue.callers(world.wall_s)
     assert caller.callback
+
+
+async def test_who_is_to_be_called_back_does_not_count_as_waiting(world: HandOffWorld):
+    figures = Figures(world.queue)
+    before = figures.today(world.wall_s)
+    assert (before.waiting, before.callbacks) == (1, 0)
+    await promised(world)
+    after = figures.today(world.wall_s)
+    assert (after.waiting, after.longest_wait_s, after.callbacks) == (0, 0.0, 1)
 
 
 async def test_caller_who_hangs_up_after_choosing_is_promised_it_too(world: HandOffWorld):
