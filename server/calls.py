@@ -123,6 +123,7 @@ class Calls:
         self._writer = ThreadPoolExecutor(
             1, thread_name_prefix="recordings", initializer=help_calls
         )
+        self._thinking = ThreadPoolExecutor(1, thread_name_prefix="dialogs", initializer=help_calls)
         self._closing = False
 
     @property
@@ -192,7 +193,8 @@ class Calls:
                 task.cancel()
             if late:
                 await asyncio.wait(late)
-        await asyncio.to_thread(self._writer.shutdown)
+        for pool in (self._thinking, self._writer):
+            await asyncio.to_thread(pool.shutdown)
 
     def _end_all(self) -> None:
         self._closing = True
@@ -284,7 +286,7 @@ class Calls:
             answered_at_s=self._clock(),
         )
         self._live.add(LiveCall(in_hand=in_hand, tapped=tapped))
-        return _Call(dialog=DialogPort(dialog), in_hand=in_hand)
+        return _Call(dialog=DialogPort(dialog, self._thinking), in_hand=in_hand)
 
     async def _attend(self, call: "_Call") -> str:
         """Converse, hand the caller to people and converse again, until the call ends."""

@@ -1,8 +1,8 @@
 """Where this process's CPU goes, by part: what a call costs, and what of it.
 
 Each part has threads of its own, so the kernel's accounting tells them apart; only the tick of the
-media clock shares a thread, with the dialogs and everything else that is awaited, and measures
-itself. Threads that Python knows nothing of belong to the engines: CTranslate2 decodes in its own.
+media clock shares a thread, with everything that is awaited, and measures itself. Threads that
+Python knows nothing of belong to the engines: CTranslate2 decodes in its own.
 """
 
 import threading
@@ -17,6 +17,7 @@ _TASKS: Final = Path("/proc/self/task")
 _PARTS: Final[tuple[tuple[str, str], ...]] = (
     ("stt-", "recognition"),
     ("tts", "synthesis"),
+    ("dialogs", "dialogs"),
     ("recordings", "recordings"),
     ("hand-off recordings", "recordings"),
 )
@@ -24,7 +25,15 @@ _MAIN: Final[str] = "conversations"
 _NATIVE: Final[str] = "recognition"
 _OTHER: Final[str] = "other"
 MEDIA: Final[str] = "media"
-PARTS: Final[tuple[str, ...]] = (MEDIA, _MAIN, "recognition", "synthesis", "recordings", _OTHER)
+PARTS: Final[tuple[str, ...]] = (
+    MEDIA,
+    _MAIN,
+    "dialogs",
+    "recognition",
+    "synthesis",
+    "recordings",
+    _OTHER,
+)
 
 
 class CpuParts(Collector):

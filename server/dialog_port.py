@@ -2,21 +2,39 @@
 
 dialog/ and voice/ must not know each other, so each has its own words for what crosses between
 them; here one is told in the other's.
+
+What a caller said is understood off the event loop: grammars and the classifier of intents take
+milliseconds over it, more the more intents a flow has, and no tick begins meanwhile. All else takes
+no longer than the way to another thread.
 """
 
-from collections.abc import Sequence
-from typing import assert_never
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import TypeVar, assert_never
 
 from dialog import events as theirs
 from dialog.session import Dialog
 from voice import events as ours
 
+_T = TypeVar("_T")
+
 
 class DialogPort:
-    """voice.ports.Dialog over dialog.session.Dialog."""
+    """voice.ports.Dialog over dialog.session.Dialog.
 
-    def __init__(self, dialog: Dialog) -> None:
+    Only the thread of the event loop ever moves the dialog, so whoever reads it there, ticks and
+    people who look on, finds it before an event or after.
+    """
+
+    def __init__(self, dialog: Dialog, thinking: Executor | None = None) -> None:
+        """
+        Args:
+            thinking: where what callers said is understood; None: at once, in the event loop.
+        """
         self._dialog = dialog
+        self._thinking = thinking
+        self._in_turn = asyncio.Lock()  # of this call's events, and of looks at them
         self._expects = _expectation(dialog.expects)
 
     @property
@@ -35,18 +53,29 @@ class DialogPort:
             slots=understood.slots,
         )
 
-    def preview(self, event: ours.CallerSaid) -> ours.Preview:
+    async def preview(self, event: ours.CallerSaid) -> ours.Preview:
         """See voice.ports.Dialog."""
-        readiness, effects = self._dialog.preview(_said(event))
+        async with self._in_turn:
+            readiness, effects = await self._thought(self._dialog.previewing(_said(event)))
         return ours.Preview(
             readiness=ours.Readiness(readiness.value),
             effects=tuple(_effect(effect) for effect in effects),
         )
 
-    def receive(self, event: ours.CallerEvent) -> Sequence[ours.Effect]:
-        effects = [_effect(effect) for effect in self._dialog.receive(_event(event))]
-        self._expects = _expectation(self._dialog.expects)
-        return effects
+    async def receive(self, *events: ours.CallerEvent) -> Sequence[ours.Effect]:
+        """See voice.ports.Dialog."""
+        async with self._in_turn:
+            work = self._dialog.advancing(*(_event(event) for event in events))
+            said = any(isinstance(event, ours.CallerSaid) for event in events)
+            effects = self._dialog.keep(await self._thought(work) if said else work())
+            self._expects = _expectation(self._dialog.expects)
+        return [_effect(effect) for effect in effects]
+
+    async def _thought(self, work: Callable[[], _T]) -> _T:
+        """Whoever no longer wants it cancels: what has not begun is never done."""
+        if self._thinking is None:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._thinking, work)
 
 
 def _said(event: ours.CallerSaid) -> theirs.CallerSaid:

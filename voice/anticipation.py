@@ -45,7 +45,7 @@ async def anticipate(
     heard = await stt.transcribe(pcm, expects=dialog.expects, speculative=True)
     if not heard.text:
         return Anticipation(transcription=heard, readiness=Readiness.INCOMPLETE)
-    preview = dialog.preview(CallerSaid(transcription=heard))
+    preview = await dialog.preview(CallerSaid(transcription=heard))
     await _warm_up(preview, tts)
     return Anticipation(transcription=heard, readiness=preview.readiness)
 

@@ -189,7 +189,7 @@ class Conversation:
         self._next_index += 1
         self._turns[id(turn.reply)] = turn
         heard_s = self._clock()
-        effects = self._step(event)
+        effects = await self._step(event)
         turn.understanding = self.dialog.understanding
         turn.times = replace(
             turn.times,
@@ -287,12 +287,11 @@ class Conversation:
                 log.warning("anticipation failed; the utterance is recognised again")
         return await self._stt.transcribe(utterance.pcm, expects=self.dialog.expects)
 
-    def _step(self, event: CallerEvent) -> Iterable[Effect]:
-        effects: list[Effect] = []
-        if self._interrupted is not None:
-            effects += self.dialog.receive(PromptInterrupted(heard=self._interrupted))
-            self._interrupted = None
-        return [*effects, *self.dialog.receive(event)]
+    async def _step(self, event: CallerEvent) -> Iterable[Effect]:
+        heard, self._interrupted = self._interrupted, None
+        if heard is None:
+            return await self.dialog.receive(event)
+        return await self.dialog.receive(PromptInterrupted(heard=heard), event)
 
     # --- acting and speaking ---
 
@@ -306,7 +305,7 @@ class Conversation:
                 case PerformAction():
                     outcome = await self._perform(effect, turn)
                     turn.actions.append(f"{outcome.name}: {outcome.status}")
-                    pending.extend(self.dialog.receive(ActionEnded(outcome=outcome)))
+                    pending.extend(await self.dialog.receive(ActionEnded(outcome=outcome)))
                 case EndCall(reason=reason):
                     turn.end_reason = reason
                 case HandOff():

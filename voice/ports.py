@@ -130,7 +130,11 @@ class Recorder(Protocol):
 
 
 class Dialog(Protocol):
-    """One call's dialog: sans-I/O, deterministic; effects are returned, never run."""
+    """One call's dialog: deterministic; effects are returned, never run.
+
+    It may think elsewhere. Meanwhile its properties are as before, and what is asked of it next is
+    looked at afterwards, in the order of asking.
+    """
 
     @property
     def expects(self) -> Expectation: ...
@@ -140,11 +144,16 @@ class Dialog(Protocol):
         """How the last caller event was understood."""
         ...
 
-    def preview(self, event: CallerSaid) -> Preview:
+    async def preview(self, event: CallerSaid) -> Preview:
         """What `receive` would return, and how complete the answer is; changes nothing."""
         ...
 
-    def receive(self, event: CallerEvent) -> Sequence[Effect]: ...
+    async def receive(self, *events: CallerEvent) -> Sequence[Effect]:
+        """Take these events in order, and be where they lead in one step once they are thought out.
+
+        If it raises, or its task is cancelled, none of them happened.
+        """
+        ...
 
 
 class Actions(Protocol):

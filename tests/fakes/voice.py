@@ -113,9 +113,18 @@ class FakeTts:
         yield SpeechChunk(pcm=np.full(samples, 500, dtype=np.int16), words=timings)
 
 
+def _already() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class FakeDialog:
-    """Answers each event with the next scripted effects, and keeps what it was told."""
+    """Answers each event with the next scripted effects, and keeps what it was told.
+
+    It thinks for as long as `thought` is not set, and has not been told anything until then.
+    """
 
     script: list[Sequence[Effect]]
     expects: Expectation = field(default_factory=Expectation)
@@ -123,15 +132,18 @@ class FakeDialog:
     told: list[CallerEvent] = field(default_factory=list[CallerEvent])
     readiness: Readiness = Readiness.OPEN
     previewed: list[CallerSaid] = field(default_factory=list[CallerSaid])
+    thought: asyncio.Event = field(default_factory=_already)
 
-    def preview(self, event: CallerSaid) -> Preview:
+    async def preview(self, event: CallerSaid) -> Preview:
+        await self.thought.wait()
         self.previewed.append(event)
         effects = tuple(self.script[0]) if self.script else ()
         return Preview(readiness=self.readiness, effects=effects)
 
-    def receive(self, event: CallerEvent) -> Sequence[Effect]:
-        self.told.append(event)
-        return self.script.pop(0) if self.script else ()
+    async def receive(self, *events: CallerEvent) -> Sequence[Effect]:
+        await self.thought.wait()
+        self.told += events
+        return [effect for _ in events if self.script for effect in self.script.pop(0)]
 
 
 class FakeActions:
