@@ -79,12 +79,14 @@ _LEARN_TICKS: Final = 2  # the coupling is learnt from every other frame: half t
 _GAIN_RATE: Final = 0.16  # of the couplings, 0.25 s, after their first frames
 _RECENT_RATE: Final = 0.25  # of the gains that a new delay makes believable, 0.15 s
 _SPREAD_RATE: Final = 0.1
+_YOUNG_FRAMES: Final = 8  # from then on no first frame's rate is above these
 _SURPRISE: Final = 6.0 * DB  # one frame counts for no more
 _SPREAD: Final = 2.0 * DB  # until it is known
 _MARGIN: Final = -0.5 * DB  # over gain plus spread
 _SURE_ECHO: Final = 0.7  # explained: the spread is learnt from such frames alone
 
 _SMOOTHING: Final = (0.8, 0.5)  # 90 ms to decide, 30 ms for onsets
+_SMOOTHINGS: Final = np.array([*_SMOOTHING, 1.0], dtype=np.float32)[:, None]
 _ONSET: Final = 0.3  # the faster sum decides when it is so much clearer than needed
 _TAIL_TICKS: Final = 18  # detectors linger on noise for 0.3 s after the echo has died away
 
@@ -101,6 +103,7 @@ class _Coupling:
         self._gains = np.full((LAGS, BANDS), np.log(_WORST_GAIN), dtype=np.float32)
         self._spreads = np.full((LAGS, BANDS), _SPREAD, dtype=np.float32)
         self._counts = np.zeros((LAGS, BANDS), dtype=np.float32)
+        self._young = True  # some are still learnt at the rates of first frames
         self._recent = self._gains.copy()  # gains of late, whoever made them
         self._conclude()
 
@@ -121,7 +124,9 @@ class _Coupling:
         """Take the log band powers of an incoming frame, and how far it was explained."""
         ours = np.log(reference.tails)
         telling = np.greater(ours, np.maximum(peaks(ours) - _RANGE, _USEFUL)).astype(np.float32)
-        self._counts += telling
+        if self._young:
+            self._counts += telling
+            self._young = bool(self._counts.min() < _YOUNG_FRAMES)
         gains = np.subtract(logs, ours, out=ours)
         step = gains - self._recent
         step *= _RECENT_RATE
@@ -133,24 +138,25 @@ class _Coupling:
         if explained > _SURE_ECHO:
             np.abs(surprise, out=step)
             step -= self._spreads
-            step *= self._rate(3, _SPREAD_RATE)
-            step *= telling
+            step *= self._rate(telling, 3, _SPREAD_RATE)
             self._spreads += step
         # A tenth of the pace at 0.34 explained and less, the full pace at 0.7 and more.
         reluctance = min(1.0, max(0.1, (explained - 0.3) / 0.4))
         if reluctance < 1.0:
             np.minimum(surprise, surprise * reluctance, out=surprise)  # of gains, not of losses
-        surprise *= self._rate(1, _GAIN_RATE)
-        surprise *= telling
+        surprise *= self._rate(telling, 1, _GAIN_RATE)
         self._gains += surprise
         np.minimum(self._gains, 0.0, out=self._gains)
         self._conclude()
 
-    def _rate(self, extra: int, least: float) -> Floats:
-        """A mean's weight of its newest value, at first; shape (72, 15)."""
+    def _rate(self, telling: Floats, extra: int, least: float) -> Floats:
+        """What a mean takes of its newest value, more at first; shape (72, 15)."""
+        if not self._young:
+            return telling * least
         rate = self._counts + extra
         np.reciprocal(rate, out=rate)
-        return np.maximum(rate, least, out=rate)
+        np.maximum(rate, least, out=rate)
+        return np.multiply(rate, telling, out=rate)
 
 
 def _plus(sums: tuple[float, float], news: float) -> tuple[float, float]:
@@ -299,9 +305,11 @@ class EchoGuard:
         self._explained = min(1.0, slow, fast + _ONSET)
 
     def _decay_sums(self) -> None:
-        slow, fast = (smoothing**self._undecayed for smoothing in _SMOOTHING)
+        (slow, fast), decay = _SMOOTHING, _SMOOTHINGS
+        if self._undecayed != 1:
+            slow, fast, decay = slow**self._undecayed, fast**self._undecayed, decay**self._undecayed
         self._undecayed = 0
-        self._by_lag *= np.array(((slow,), (fast,), (1.0,)), dtype=np.float32)
+        self._by_lag *= decay
         self._by_any = self._by_any[0] * slow, self._by_any[1] * fast
         self._by_bound = self._by_bound[0] * slow, self._by_bound[1] * fast
         self._totals = self._totals[0] * slow, self._totals[1] * fast
