@@ -81,9 +81,24 @@ class Reply:
         return " ".join(word.word for word in self._words)
 
     def pop(self) -> Pcm | None:
-        """The next 20 ms, shape (160,), zero-filled at the end; None when nothing is there."""
+        """The next 20 ms, shape (160,), zero-filled at the end; None when nothing is there.
+
+        Nobody may write to it: mostly it is a part of the chunk.
+        """
         if not self.has_audio:
             return None
+        begins, pcm = self._chunks[self._current]
+        at = self._position - begins
+        if at + FRAME_SAMPLES < len(pcm):
+            frame = pcm[at : at + FRAME_SAMPLES]
+            self._position += FRAME_SAMPLES
+        else:
+            frame = self._joined()
+        self._furthest = max(self._furthest, self._position)
+        return frame
+
+    def _joined(self) -> Pcm:
+        """The next 20 ms where a chunk ends in them."""
         frame = np.zeros(FRAME_SAMPLES, dtype=np.int16)
         filled = 0
         while filled < FRAME_SAMPLES and self.has_audio:
@@ -94,7 +109,6 @@ class Reply:
             self._position += len(taken)
             if self._position >= begins + len(pcm):
                 self._current += 1
-        self._furthest = max(self._furthest, self._position)
         return frame
 
     def rewind(self) -> None:
