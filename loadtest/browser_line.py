@@ -16,12 +16,12 @@ import httpx
 
 from loadtest.clock import MediaClock
 from loadtest.errors import BadTargetError, PeerError, RefusedError, UnreachableError
-from loadtest.media import LISTENING_DELAY, Sent
-from loadtest.pcm import FRAME_SAMPLES, RATE_HZ, SILENCE, Pcm, frames_of, seconds
-from loadtest.quality import Quality, Transit, Underruns, call_mos
+from loadtest.media import LISTENING_DELAY, Sent, quality_of
+from loadtest.pcm import FRAME_SAMPLES, RATE_HZ, SILENCE, Pcm, frames_of
+from loadtest.quality import Quality, Transit, Underruns
 from loadtest.recorder import Recorder
 from loadtest.report import MediaStats
-from loadtest.rtp import KEY_FRAMES, KEY_PAUSE_FRAMES, is_key
+from loadtest.rtp import frames_of_keys
 from loadtest.transfer.browser_audio import BrowserAudio
 from loadtest.transfer.errors import AgentError
 
@@ -73,12 +73,7 @@ class BrowserLine:
         Raises:
             ValueError: not a key.
         """
-        frames: list[Pcm | str] = []
-        for key in keys:
-            if not is_key(key):
-                raise ValueError(f"{key!r} is not a key")
-            frames += [key, *([SILENCE] * (KEY_FRAMES + KEY_PAUSE_FRAMES - 1))]
-        return self._queue(frames)
+        return self._queue(frames_of_keys(keys))
 
     @property
     def received(self) -> int:
@@ -107,23 +102,7 @@ class BrowserLine:
 
     def quality(self) -> Quality:
         """How the far end's audio arrived, as far as this process saw it in time."""
-        arrivals, transit = self._audio.arrivals, self._transit
-        expected = max(1, arrivals.received + arrivals.lost)
-        unusable = (arrivals.lost + arrivals.late) / expected
-        lateness_p99_ms = transit.lateness.percentile_ms(99)
-        return Quality(
-            underruns=self._underruns.count,
-            jitter_ms=transit.jitter_ms,
-            worst_jitter_ms=transit.worst_jitter_ms,
-            lateness_p99_ms=lateness_p99_ms,
-            loss=arrivals.lost / expected,
-            unusable=unusable,
-            mos=call_mos(
-                unusable=unusable,
-                lateness_p99_ms=lateness_p99_ms,
-                buffer_ms=1000 * seconds(LISTENING_DELAY),
-            ),
-        )
+        return quality_of(self._audio.arrivals, self._transit, self._underruns)
 
     async def close(self) -> None:
         """Hang up as the page does, and let go; idempotent."""

@@ -58,6 +58,26 @@ _Spoken: TypeAlias = tuple[Pcm, bytes]
 """A frame and its payload."""
 
 
+def quality_of(arrivals: Arrivals, transit: Transit, underruns: Underruns) -> Quality:
+    """How RTP audio arrived, for a listener whose buffer waits LISTENING_DELAY."""
+    expected = max(1, arrivals.received + arrivals.lost)
+    unusable = (arrivals.lost + arrivals.late) / expected
+    lateness_p99_ms = transit.lateness.percentile_ms(99)
+    return Quality(
+        underruns=underruns.count,
+        jitter_ms=transit.jitter_ms,
+        worst_jitter_ms=transit.worst_jitter_ms,
+        lateness_p99_ms=lateness_p99_ms,
+        loss=arrivals.lost / expected,
+        unusable=unusable,
+        mos=call_mos(
+            unusable=unusable,
+            lateness_p99_ms=lateness_p99_ms,
+            buffer_ms=1000 * seconds(LISTENING_DELAY),
+        ),
+    )
+
+
 class Media:
     """One call's audio. Open with `Media.open`, start with `start`, end with `close`."""
 
@@ -273,20 +293,4 @@ class Media:
 
     def quality(self) -> Quality:
         """How the far end's audio arrived."""
-        arrivals, transit = self._arrivals, self._transit
-        expected = max(1, arrivals.received + arrivals.lost)
-        unusable = (arrivals.lost + arrivals.late) / expected
-        lateness_p99_ms = transit.lateness.percentile_ms(99)
-        return Quality(
-            underruns=self._underruns.count,
-            jitter_ms=transit.jitter_ms,
-            worst_jitter_ms=transit.worst_jitter_ms,
-            lateness_p99_ms=lateness_p99_ms,
-            loss=arrivals.lost / expected,
-            unusable=unusable,
-            mos=call_mos(
-                unusable=unusable,
-                lateness_p99_ms=lateness_p99_ms,
-                buffer_ms=1000 * seconds(LISTENING_DELAY),
-            ),
-        )
+        return quality_of(self._arrivals, self._transit, self._underruns)

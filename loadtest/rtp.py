@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from loadtest.pcm import FRAME_SAMPLES
+from loadtest.pcm import FRAME_SAMPLES, SILENCE, Pcm
 
 _HEADER: Final = struct.Struct("!BBHII")
 _KEYS: Final = "0123456789*#ABCD"  # their places are the event codes (RFC 4733 §3.2)
@@ -101,6 +101,20 @@ def key_packets(key: str) -> Iterator[KeyPacket]:
 def is_key(key: str) -> bool:
     """Whether `key` can be sent as a telephone-event."""
     return len(key) == 1 and key.upper() in _KEYS
+
+
+def frames_of_keys(keys: str) -> list[Pcm | str]:
+    """Frames for lines that send a key as a message: each key where it begins, silence around it.
+
+    Raises:
+        ValueError: not a key.
+    """
+    frames: list[Pcm | str] = []
+    for key in keys:
+        if not is_key(key):
+            raise ValueError(f"{key!r} is not a key")
+        frames += [key, *([SILENCE] * (KEY_FRAMES + KEY_PAUSE_FRAMES - 1))]
+    return frames
 
 
 class Arrivals:

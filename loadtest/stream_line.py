@@ -27,7 +27,7 @@ from loadtest.pcm import FRAME_S, FRAME_SAMPLES, RATE_HZ, SILENCE, Pcm, frames_o
 from loadtest.quality import Quality, Underruns, call_mos
 from loadtest.recorder import Recorder
 from loadtest.report import MediaStats
-from loadtest.rtp import KEY_FRAMES, KEY_PAUSE_FRAMES, is_key
+from loadtest.rtp import frames_of_keys
 
 _OPEN_S: Final = 10.0  # a server that has not accepted by then will not
 _MAX_BUFFERED: Final = 120 * RATE_HZ  # samples waiting to be played; more is not speech
@@ -148,12 +148,7 @@ class StreamLine:
         Raises:
             ValueError: not a key.
         """
-        frames: list[Pcm | str] = []
-        for key in keys:
-            if not is_key(key):
-                raise ValueError(f"{key!r} is not a key")
-            frames += [key, *([SILENCE] * (KEY_FRAMES + KEY_PAUSE_FRAMES - 1))]
-        return self._queue(frames)
+        return self._queue(frames_of_keys(keys))
 
     @property
     def ended(self) -> str | None:
