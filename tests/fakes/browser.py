@@ -4,11 +4,13 @@ import base64
 import io
 import shutil
 import wave
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import numpy as np
+from playwright.async_api import Browser as AsyncBrowser
+from playwright.async_api import async_playwright
 from playwright.sync_api import Browser, Page, sync_playwright
 
 FLAGS = (
@@ -62,6 +64,17 @@ def chromium(program: Path | None = None) -> Generator[Browser, None, None]:
             yield browser
         finally:
             browser.close()
+
+
+@asynccontextmanager
+async def async_chromium(program: Path) -> AsyncGenerator[AsyncBrowser]:
+    """The same for tests that await."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            await browser.close()
 
 
 def give_microphone(page: Page) -> None:

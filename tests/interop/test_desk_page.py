@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from server.accounts.rights import Role
 from server.desk.board import BoardApproval, BoardCall, QueueFigures
@@ -28,7 +28,7 @@ from telephony.transfer_events import (
     TargetRinging,
     TransferMode,
 )
-from tests.fakes.browser import FLAGS, MICROPHONE, until
+from tests.fakes.browser import MICROPHONE, async_chromium, until
 from tests.fakes.desk_world import AGENT, OPTIONS, DeskWorld, desk_world, recent_context
 from tests.interop.conftest import peer
 
@@ -53,11 +53,8 @@ EARLIER = EarlierCall(
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    program = peer("chromium")
-    async with async_playwright() as playwright:
-        opened = await playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+    async with async_chromium(peer("chromium")) as opened:
         yield opened
-        await opened.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")

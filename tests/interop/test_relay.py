@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from server.config import PhoneConfig
 from server.ice import for_browsers
 from telephony.transfer_events import TargetAccepted, TargetRinging
-from tests.fakes.browser import FLAGS, MICROPHONE, until
+from tests.fakes.browser import MICROPHONE, async_chromium, until
 from tests.fakes.desk_world import desk_world, recent_context
 from tests.fakes.postgres import PostgresForTests
 from tests.fakes.system import System, system_running, wait_for
@@ -93,11 +93,8 @@ def listens(port: int) -> bool | None:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    program = peer("chromium")
-    async with async_playwright() as playwright:
-        opened = await playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+    async with async_chromium(peer("chromium")) as opened:
         yield opened
-        await opened.close()
 
 
 async def behind_firewall(browser: Browser) -> Page:
