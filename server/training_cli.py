@@ -2,12 +2,21 @@
 
 import importlib.util
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 train_app = typer.Typer(help="Train a model.", no_args_is_help=True)
 eval_app = typer.Typer(help="Measure how good a model is.", no_args_is_help=True)
+
+_EVALUATION: Final = Path("var/training/evaluation.npz")
+_Said = Annotated[
+    Path, typer.Option("--set", help="evaluation.npz of a training run's work folder.")
+]
+_Conditions = Annotated[
+    list[str] | None, typer.Option(help="mu-law, noise 10 dB, babble 10 dB, bad line.")
+]
+_Limit = Annotated[int | None, typer.Option(help="Utterances of each kind.", min=1)]
 
 
 @train_app.command("stt")
@@ -86,13 +95,9 @@ def _need_torch() -> None:
 @eval_app.command("stt")
 def eval_stt(
     names: Annotated[list[str], typer.Argument(help="Models of the catalogue, or folders.")],
-    said: Annotated[
-        Path, typer.Option("--set", help="evaluation.npz of a training run's work folder.")
-    ] = Path("var/training/evaluation.npz"),
-    condition: Annotated[
-        list[str] | None, typer.Option(help="mu-law, noise 10 dB, babble 10 dB, bad line.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(help="Utterances of each kind.", min=1)] = None,
+    said: _Said = _EVALUATION,
+    condition: _Conditions = None,
+    limit: _Limit = None,
     compute: Annotated[str, typer.Option(help="auto, int8, float32, on a GPU float16, …")] = "auto",
     must_pass: Annotated[
         bool,
@@ -116,13 +121,9 @@ def eval_quantised(
     names: Annotated[
         list[str], typer.Argument(help="Work folders of training runs, or models and folders.")
     ],
-    said: Annotated[
-        Path, typer.Option("--set", help="evaluation.npz of a training run's work folder.")
-    ] = Path("var/training/evaluation.npz"),
-    condition: Annotated[
-        list[str] | None, typer.Option(help="mu-law, noise 10 dB, babble 10 dB, bad line.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(help="Utterances of each kind.", min=1)] = None,
+    said: _Said = _EVALUATION,
+    condition: _Conditions = None,
+    limit: _Limit = None,
     compute: Annotated[
         list[str] | None, typer.Option(help="For a single model: the types to compute in.")
     ] = None,
@@ -141,13 +142,9 @@ def eval_confidence(
     report_on: Annotated[
         str, typer.Option(help="Held out of the fit: a speaker, or an engine, of the set's kinds.")
     ] = "george",
-    said: Annotated[
-        Path, typer.Option("--set", help="evaluation.npz of a training run's work folder.")
-    ] = Path("var/training/evaluation.npz"),
-    condition: Annotated[
-        list[str] | None, typer.Option(help="mu-law, noise 10 dB, babble 10 dB, bad line.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(help="Utterances of each kind.", min=1)] = None,
+    said: _Said = _EVALUATION,
+    condition: _Conditions = None,
+    limit: _Limit = None,
 ) -> None:
     """Fit what a model says of its own certainty; report on speakers that the fit never heard."""
     from models.train.report import Asked, calibration

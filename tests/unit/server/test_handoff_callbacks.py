@@ -35,6 +35,17 @@ async def world() -> HandOffWorld:
     return world
 
 
+async def withheld(monkeypatch: pytest.MonkeyPatch) -> HandOffWorld:
+    """A caller without a number has waited as long as others until they are offered a callback."""
+    world = new_world()
+    info = CallerInfo(call_id="x", caller="", callee="desk", transport="webrtc", peer="")
+    monkeypatch.setattr(world.caller, "info", info)
+    world.is_staffed()
+    await world.hands_off()
+    await world.passes(3.0)
+    return world
+
+
 async def promised(world: HandOffWorld) -> None:
     world.caller.on_event(KeyPressed(key="1"))
     await world.passes(2.0)
@@ -108,12 +119,7 @@ async def test_key_means_nothing_before_it_was_offered():
 
 
 async def test_caller_without_a_number_is_not_offered_it(monkeypatch: pytest.MonkeyPatch):
-    world = new_world()
-    info = CallerInfo(call_id="x", caller="", callee="desk", transport="webrtc", peer="")
-    monkeypatch.setattr(world.caller, "info", info)
-    world.is_staffed()
-    await world.hands_off()
-    await world.passes(3.0)
+    world = await withheld(monkeypatch)
     assert not [text for text in world.tts.said if "press 1" in text]
 
 
@@ -127,12 +133,7 @@ async def test_caller_who_would_rather_leave_a_message_is_the_dialogs_again(worl
 
 
 async def test_caller_without_a_number_can_still_leave_a_message(monkeypatch: pytest.MonkeyPatch):
-    world = new_world()
-    info = CallerInfo(call_id="x", caller="", callee="desk", transport="webrtc", peer="")
-    monkeypatch.setattr(world.caller, "info", info)
-    world.is_staffed()
-    await world.hands_off()
-    await world.passes(3.0)
+    world = await withheld(monkeypatch)
     world.caller.on_event(KeyPressed(key="1"))
     await world.passes(0.1)
     assert world.outcome is not None
