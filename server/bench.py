@@ -11,6 +11,7 @@ from server.density_bench import density
 from server.peer import Peer, peer_name, running_peer, variants
 from server.speech_bench import speech
 from server.stt_bench import bench_stt
+from server.tick_bench import tick
 from server.transfer_bench import transfer
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ bench_app = typer.Typer(help="Measure this installation.", no_args_is_help=True)
 bench_app.command("stt")(bench_stt)
 bench_app.command()(density)
 bench_app.command()(speech)
+bench_app.command()(tick)
 bench_app.command()(transfer)
 
 

@@ -41,13 +41,22 @@ async def running_shop(database_url: str, *, log: Path | None = None) -> AsyncGe
 
 
 async def start_child(
-    arguments: tuple[str, ...], *, log: Path | None, environment: dict[str, str]
+    arguments: tuple[str, ...],
+    *,
+    log: Path | None,
+    environment: dict[str, str],
+    stdin: int | None = None,
 ) -> asyncio.subprocess.Process:
-    """A Python child whose standard output we read and whose log goes to a file, or to ours."""
+    """A Python child whose standard output we read and whose log goes to a file, or to ours.
+
+    Args:
+        stdin: what it reads, as for subprocess; None: what we read.
+    """
     errors = log.open("ab") if log is not None else None
     try:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, *arguments),
+            stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
             env={**os.environ, **environment},

@@ -11,9 +11,7 @@ import asyncio
 import contextlib
 import gc
 import json
-import os
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -24,6 +22,7 @@ from loadtest.call_line import open_call
 from loadtest.clock import MediaClock
 from loadtest.errors import CallFailedError, LoadtestError
 from loadtest.impair import Impairment
+from loadtest.load.precedence import take_precedence
 from loadtest.load.reading import RememberingReader, remembering_reader
 from loadtest.load.records import CallRecord, Pulse, record_of
 from loadtest.pcm import Pcm
@@ -37,9 +36,6 @@ from loadtest.speech import VoiceSettings
 _PULSE_S: Final = 1.0
 _STOP_S: Final = 8.0  # for BYEs and last words; then calls are cut
 _KEPT_S: Final = 120.0  # of audio when no recording is wanted: more than any prompt
-_REAL_TIME: Final = 3  # of 99: before a server that is real-time itself, or the callers are late
-_NICENESS: Final = -5  # where real time is not permitted
-_SWITCH_S: Final = 0.0005  # how long the clock waits for a thread that only passes speech on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,23 +74,6 @@ def main() -> int:
     return 0
 
 
-def _take_precedence() -> None:
-    """Go first on this machine, if it lets us: a caller who is late measures itself.
-
-    With all threads there are: the few that are not the clock's hold the interpreter's lock at
-    times, and may not lose their core while they do. The process that recognises prompts is none of
-    them, nor is the work before the first call, which would keep others from theirs.
-    """
-    sys.setswitchinterval(_SWITCH_S)
-    with contextlib.suppress(OSError, AttributeError):
-        policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
-        for thread in threading.enumerate():
-            os.sched_setscheduler(thread.native_id or 0, policy, os.sched_param(_REAL_TIME))
-        return
-    with contextlib.suppress(OSError):
-        os.nice(_NICENESS)
-
-
 def _tell(message: Mapping[str, Any]) -> None:
     """One line to the parent; a parent that is gone is noticed when its pipe ends."""
     with contextlib.suppress(BrokenPipeError):
@@ -118,7 +97,7 @@ async def _serve() -> None:
     voice = VoiceSettings(**settings.agent_voice)
     async with remembering_reader(phrases, voice) as reader:
         generator = Generator(settings, scenarios, sounds, reader)
-        _take_precedence()
+        take_precedence()
         _tell({"ready": settings.process})
         await generator.run(lines)
 
