@@ -135,6 +135,11 @@ class Calls:
         """Whether new calls are refused because the server is about to stop."""
         return self._admission.draining
 
+    @property
+    def takes_none(self) -> bool:
+        """Whether a call would be refused for want of headroom or of time, lines or no lines."""
+        return not self._admission.is_open
+
     def admit(self, *, caller: str = "", trunk: str = "") -> int | None:
         """Ask before each call, and take it before anything else is awaited.
 
@@ -145,7 +150,7 @@ class Calls:
         Returns:
             None: the call is welcome; otherwise the seconds after which to try again.
         """
-        cause = self._admission.refuses(Arrival(caller=caller, trunk=trunk))
+        cause = self._admission.claim(Arrival(caller=caller, trunk=trunk))
         if cause is None:
             return None
         self._services.metrics.calls_refused.labels(cause).inc()

@@ -30,6 +30,7 @@ from pydantic_settings import (
 
 from server.desk.settings import DeskConfig
 from server.handoff.settings import HandOffConfig
+from server.processes.settings import ServeConfig
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -319,6 +320,7 @@ class Config(BaseSettings):
     )
 
     data_dir: Path = Path("var")
+    serve: ServeConfig = ServeConfig()
     sip: SipConfig = SipConfig()
     rtp: RtpConfig = RtpConfig()
     streams: StreamsConfig = StreamsConfig()

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import secrets
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from ipaddress import ip_address
@@ -20,6 +20,7 @@ from telephony.sip.errors import LocalProtocolError, MalformedValueError
 from telephony.sip.headers import NameAddress
 from telephony.sip.incoming_call import IncomingCall
 from telephony.sip.live_call import LiveCall
+from telephony.sip.local_host import local_host_towards
 from telephony.sip.outgoing_call import DialOptions, OutgoingCall
 from telephony.sip.outputs import (
     Address,
@@ -45,12 +46,12 @@ from telephony.sip.replaces import Replaces
 from telephony.sip.statistics import EndpointStatistics
 from telephony.sip.uri import bracketed, parse_uri
 from telephony.sip.user_agent import UserAgent
+from telephony.sip.wire import Wire
 
 __all__ = ["EndpointStatistics", "IncomingCall", "OutgoingCall", "SipEndpoint"]
 
 CLOSING_RETRY_S: Final = 5  # Retry-After while the server goes down: another one will be up by then
 _TOKEN_BYTES: Final = 8  # §19.3 asks for 32 random bits in a tag at least
-_WILDCARDS: Final = ("0.0.0.0", "::")  # noqa: S104 - looked for, not bound
 _PEERS_REMEMBERED: Final = 1024  # addresses whose route was looked up
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
         allow_call: Callable[[str, Address], int | None],
         busy: Callable[[Address], int | None],
         registrar: Registrar | None,
+        call_id_prefix: str = "",
     ) -> None:
         self._core = UserAgent(
             token=new_token,
@@ -84,6 +86,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
             busy=self._is_busy,
             user_agent=user_agent,
             registrar=registrar,
+            call_id_prefix=call_id_prefix,
         )
         self._registrar = registrar
         self.statistics: EndpointStatistics = self._core.statistics
@@ -111,6 +114,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
         allow_call: Callable[[str, Address], int | None] = lambda caller, source: None,
         busy: Callable[[Address], int | None] = lambda source: None,
         registrar: Registrar | None = None,
+        wire: Wire | None = None,
     ) -> "SipEndpoint":
         """Bind and start receiving calls.
 
@@ -127,6 +131,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
                 of Retry-After. It must return at once; on_call follows before anything else does.
             busy: what a call from there would be told now, for peers that only probe (OPTIONS).
             registrar: serves REGISTER; None: phones cannot register.
+            wire: the way to the network, where the port is not ours to bind.
 
         Raises:
             OSError: the address cannot be bound.
@@ -138,8 +143,12 @@ class SipEndpoint(asyncio.DatagramProtocol):
             allow_call=allow_call,
             busy=busy,
             registrar=registrar,
+            call_id_prefix="" if wire is None else wire.call_id_prefix,
         )
-        await endpoint._loop.create_datagram_endpoint(lambda: endpoint, local_addr=(host, port))
+        if wire is None:
+            await endpoint._loop.create_datagram_endpoint(lambda: endpoint, local_addr=(host, port))
+        else:
+            wire.attach(endpoint)
         return endpoint
 
     @property
@@ -151,6 +160,11 @@ class SipEndpoint(asyncio.DatagramProtocol):
     def call_count(self) -> int:
         """Calls that are offered or under way, up, or on their way out."""
         return len(self._calls)
+
+    @property
+    def call_ids(self) -> Sequence[str]:
+        """Of the same."""
+        return [dialog_id.call_id for dialog_id in self._calls]
 
     def contacts(self, user: str) -> tuple[Binding, ...]:
         """Where the user's phones are, latest registration first."""
@@ -379,17 +393,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
         self._carry_out(self._core.tick(self._loop.time()))
 
     def _find_local_host(self, peer_host: str) -> str:
-        if self._advertised_host is not None:
-            return self._advertised_host
-        if self._bound[0] not in _WILDCARDS:
-            return self._bound[0]
-        family = socket.AF_INET6 if ":" in peer_host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.connect((peer_host, 9))  # sends nothing: it only asks the routing table
-            except OSError:
-                return self._bound[0]
-            return probe.getsockname()[0]
+        return self._advertised_host or local_host_towards(peer_host, self._bound[0])
 
 
 def _route(proxy: Address) -> NameAddress:

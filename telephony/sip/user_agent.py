@@ -59,6 +59,7 @@ class UserAgent:
         user_agent: str = "frontdesk",
         use_sent_by: bool = False,
         registrar: Registrar | None = None,
+        call_id_prefix: str = "",
     ) -> None:
         """
         Args:
@@ -70,11 +71,12 @@ class UserAgent:
             user_agent: the product name in the Server field.
             use_sent_by: see TransactionLayer.
             registrar: serves REGISTER; None: phones cannot register.
+            call_id_prefix: what the Call-IDs of our own calls begin with.
         """
         self.statistics = EndpointStatistics()
         self._token = token
         self._admit, self._busy = admit, busy
-        self._registrar = registrar
+        self._registrar, self._call_id_prefix = registrar, call_id_prefix
         self._server_fields = (("Server", user_agent),) if user_agent else ()
         self._outputs: list[Output] = []
         self._layer = TransactionLayer(
@@ -142,7 +144,7 @@ class UserAgent:
         """
         tag = self._token()
         dialog = Dialog.calling(
-            id=DialogId(f"{self._token()}@{dial.local[0]}", tag, ""),
+            id=DialogId(f"{self._call_id_prefix}{self._token()}@{dial.local[0]}", tag, ""),
             local_party=f"{dial.caller};tag={tag}",
             target=dial.target,
             routes=dial.routes,

@@ -1,0 +1,41 @@
+"""What is divided among the workers of one server; pure."""
+
+from server.config import Config, RtpConfig
+from server.errors import StartError
+
+
+def media_ports(rtp: RtpConfig, worker: int, workers: int) -> tuple[int, int]:
+    """First and last of a worker's own media ports: an even share, in pairs of RTP and RTCP.
+
+    Raises:
+        StartError: there are fewer pairs than workers.
+    """
+    first = rtp.port_min + rtp.port_min % 2
+    pairs = (rtp.port_max + 1 - first) // 2
+    share = pairs // workers
+    if share < 1:
+        raise StartError(
+            f"media ports {rtp.port_min}-{rtp.port_max} are too few for {workers} processes:"
+            " widen [rtp] port_min and port_max"
+        )
+    start = first + 2 * share * worker
+    return start, start + 2 * share - 1
+
+
+def recognition_threads(config: Config, workers: int) -> int:
+    """Of each worker: `[speech] threads` is what all calls have, whoever serves them."""
+    return max(1, -(-config.speech.threads // workers))
+
+
+def check_together(config: Config) -> None:
+    """
+    Raises:
+        StartError: something configured needs one process.
+    """
+    if config.handoff.enabled:
+        raise StartError(
+            f"{config.serve.count} processes cannot hand callers to people, who are on one of them:"
+            " set [handoff] enabled = false, or [serve] processes = 1; several servers with"
+            " hand-offs go behind a dispatcher (docs/decisions/0008-processes.md)"
+        )
+    media_ports(config.rtp, 0, config.serve.count)
