@@ -22,28 +22,27 @@ class WindowedMinimum:
 
     def __init__(self, size: int) -> None:
         self._size = size
+        self.filled = False
+        """Whether a whole window has been seen."""
         self.clear()
 
     def clear(self) -> None:
         self._count = 0
         self._current = self._previous = inf
-        self._filled = False
-
-    @property
-    def filled(self) -> bool:
-        """Whether a whole window has been seen."""
-        return self._filled
+        self.filled = False
 
     @property
     def value(self) -> float:
         """Infinite before the first value."""
-        return min(self._current, self._previous)
+        current, previous = self._current, self._previous
+        return current if current < previous else previous
 
     def add(self, value: float) -> None:
         if self._count == self._size:
             self._previous, self._current = self._current, inf
-            self._count, self._filled = 0, True
-        self._current = min(self._current, value)
+            self._count, self.filled = 0, True
+        if value < self._current:
+            self._current = value
         self._count += 1
 
     def shift(self, by: float) -> None:
@@ -72,8 +71,10 @@ class ArrivalMeter:
 
     def is_jump(self, timestamp: int, arrival_s: float) -> bool:
         """Whether no network explains this arrival: the sender's timestamps jumped."""
+        if self._transit is None:
+            return False
         lateness = arrival_s * RATE_HZ - timestamp - self._base
-        return not -_JUMP_EARLY <= lateness <= _JUMP_LATE and self._transit is not None
+        return not -_JUMP_EARLY <= lateness <= _JUMP_LATE
 
     def receive(self, timestamp: int, arrival_s: float) -> float:
         """Take the unwrapped timestamp and the arrival of a packet; returns its lateness."""
@@ -86,7 +87,8 @@ class ArrivalMeter:
         if arrival_s - self._window_began_s > _BASE_WINDOW_S:
             self._window_began_s = arrival_s
             self._fastest_before, self._fastest = self._fastest, inf
-        self._fastest = min(self._fastest, transit)
+        if transit < self._fastest:
+            self._fastest = transit
         lateness = transit - self._base
         if lateness > self.spread:
             self.spread += (lateness - self.spread) * _ATTACK
@@ -96,4 +98,5 @@ class ArrivalMeter:
 
     @property
     def _base(self) -> float:
-        return min(self._fastest, self._fastest_before)
+        fastest, before = self._fastest, self._fastest_before
+        return fastest if fastest < before else before

@@ -11,6 +11,7 @@ from typing import Final
 from telephony.rtp.packet import SEQUENCE_MODULUS, unwrap
 
 _SEEN_BITS: Final = 4096  # sequence numbers remembered; more than the largest gap believed
+_ALL_SEEN: Final = (1 << _SEEN_BITS) - 1
 _MAX_DROPOUT: Final = 3000
 _MAX_MISORDER: Final = 100
 
@@ -38,7 +39,8 @@ class SourceTracker:
         self._ssrc: int | None = None
         self._highest = self._base = self._accepted = 0
         self._lost_before = 0  # by sources that have ended
-        self._seen = 0  # bit n: packet `_highest` - n was seen
+        self._seen = 0  # bit n: packet `_highest` - `_run` - n was seen
+        self._run = 0  # packets since that came in order: their bits are set when needed
         self._candidate: tuple[int, int] | None = None  # SSRC and number that would continue it
 
     @property
@@ -52,6 +54,12 @@ class SourceTracker:
 
     def receive(self, ssrc: int, sequence: int) -> Verdict:
         self.received += 1
+        if ssrc == self._ssrc and sequence == (self._highest + 1) % SEQUENCE_MODULUS:
+            self._candidate = None  # nearly always
+            self._highest = self.sequence = self._highest + 1
+            self._accepted += 1
+            self._run += 1
+            return Verdict.NEWEST
         if self._ssrc is None:
             self._begin(ssrc, sequence)
             return Verdict.NEWEST
@@ -75,6 +83,7 @@ class SourceTracker:
         if count <= 0:
             return False
         every = (1 << count) - 1
+        self._end_run()
         return (self._seen >> (self._highest - second + 1)) & every != every
 
     def _begin(self, ssrc: int, sequence: int) -> None:
@@ -82,12 +91,18 @@ class SourceTracker:
         self._candidate = None
         self.sequence = self._highest = self._base = sequence
         self._accepted = self._seen = 1
+        self._run = 0
+
+    def _end_run(self) -> None:
+        run, self._run = min(self._run, _SEEN_BITS), 0
+        self._seen = (self._seen << run | (1 << run) - 1) & _ALL_SEEN
 
     def _place(self, unwrapped: int) -> Verdict:
+        self._end_run()
         self.sequence = unwrapped
         ahead = unwrapped - self._highest
         if ahead > 0:
-            self._seen = (self._seen << ahead | 1) & ((1 << _SEEN_BITS) - 1)
+            self._seen = (self._seen << ahead | 1) & _ALL_SEEN
             self._highest = unwrapped
             self._accepted += 1
             return Verdict.NEWEST
