@@ -32,11 +32,8 @@ class Connection:
     codec: str
 
 
-class CallLine(Protocol):
-    """An answered call whose clock stands still until `start`."""
-
-    @property
-    def connection(self) -> Connection: ...
+class PlayedLine(Protocol):
+    """What callers with a plan do with an answered call; its clock stands still until `start`."""
 
     @property
     def recorder(self) -> Recorder: ...
@@ -44,11 +41,6 @@ class CallLine(Protocol):
     @property
     def now(self) -> int:
         """The sample at which the next frame will lie."""
-        ...
-
-    @property
-    def received(self) -> int:
-        """Packets of audio received."""
         ...
 
     def start(self, on_frame: Callable[[Pcm, int], None]) -> None:
@@ -61,11 +53,23 @@ class CallLine(Protocol):
 
     def stats(self) -> MediaStats: ...
 
-    def quality(self) -> Quality: ...
-
     async def wait_ended(self) -> str:
         """Wait until the far end hangs up; returns why."""
         ...
+
+
+class CallLine(PlayedLine, Protocol):
+    """The same, with what is measured and asked of a call as a whole."""
+
+    @property
+    def connection(self) -> Connection: ...
+
+    @property
+    def received(self) -> int:
+        """Packets of audio received."""
+        ...
+
+    def quality(self) -> Quality: ...
 
     async def hang_up(self, reason: str) -> Ended:
         """End the call unless the far end has; returns who did, and why."""

@@ -126,6 +126,11 @@ class SipCallLeg(ReportingLeg):
         return self._session.delay_s if self._session else 0.0
 
     @property
+    def slip(self) -> int:
+        """See voice.ports.Buffered."""
+        return self._session.slip if self._session else 0
+
+    @property
     def on_hold(self) -> bool:
         """One side has put the other on hold: audio flows one way at most."""
         return self._session is not None and self._direction is not Direction.SENDRECV

@@ -213,6 +213,16 @@ class WebRtcLeg(ReportingLeg):
         return True
 
     @property
+    def delay_s(self) -> float:
+        """See voice.ports.Buffered."""
+        return self._incoming.delay_s
+
+    @property
+    def slip(self) -> int:
+        """See voice.ports.Buffered."""
+        return self._incoming.slip
+
+    @property
     def statistics(self) -> JitterStatistics:
         """Of the audio received."""
         return self._incoming.statistics

@@ -77,6 +77,16 @@ class IncomingAudio:
     def statistics(self) -> JitterStatistics:
         return self._jitter.statistics
 
+    @property
+    def delay_s(self) -> float:
+        """How long audio waits here before it is received, in seconds."""
+        return self._jitter.buffered_ms / 1000
+
+    @property
+    def slip(self) -> int:
+        """How much later than the first frame the latest one was given out, in samples."""
+        return self._jitter.slip
+
     def attach(self, receiver: RTCRtpReceiver) -> None:
         """Take what this receiver hears.
 

@@ -12,7 +12,7 @@ from voice.echo import ECHO_SHARE, EchoGuard, suppressed
 from voice.frames import FRAME_SAMPLES, Pcm, silence
 from voice.loudness import CallerLevel
 from voice.lull import Lull
-from voice.ports import AudioLeg, VoiceActivity
+from voice.ports import AudioLeg, Buffered, VoiceActivity
 from voice.tones import ToneDetector
 from voice.turn_events import VoiceStarted, VoiceStopped
 
@@ -24,6 +24,8 @@ class Ears:
 
     def __init__(self, leg: AudioLeg, activity: VoiceActivity) -> None:
         self._leg, self._activity = leg, activity
+        self._buffer = leg if isinstance(leg, Buffered) else None
+        self._slip = 0 if self._buffer is None else self._buffer.slip
         self.frame: Pcm = silence()
         """The caller's latest 20 ms, shape (160,)."""
         self._gate = ActivityGate()
@@ -49,7 +51,11 @@ class Ears:
             over_us: we are speaking: then somebody behind the caller begins no interruption. A
                 voice that has begun is the caller's to its end, however softly they trail off.
         """
-        heard = suppressed(self._activity.probability, self._explained)
+        probability = self._activity.probability
+        if not probability:  # as in most of a call
+            self._lull.pass_silence()
+            return self._gate.receive(0.0)
+        heard = suppressed(probability, self._explained)
         if self._fell_silent(heard):
             heard = 0.0
         if heard and over_us and not self._gate.active and self._level.is_behind:
@@ -71,15 +77,15 @@ class Ears:
 
     def _fell_silent(self, heard: float) -> bool:
         """Whether what the detector still hears is over."""
-        if not self._activity.probability:  # as in most of a call
-            self._lull.pass_silence()
-            return False
         samples = self.frame.astype(np.float32)
         power = float(samples @ samples) / FRAME_SAMPLES
         return self._lull.receive(power, voiced=heard >= _VOICED)
 
     def sent(self, ours: Pcm) -> None:
         """Take what we sent on this tick, shape (160,): it may come back."""
+        if self._buffer is not None and self._buffer.slip != self._slip:
+            before, self._slip = self._slip, self._buffer.slip
+            self._echo.slip(self._slip - before)
         self._explained = self._echo.receive(self.frame, ours)
 
     def learn(self, words: Pcm) -> None:

@@ -49,6 +49,7 @@ from voice.echo_columns import (
     near,
     peaks,
     power_at,
+    slipped,
 )
 from voice.frames import FRAME_SAMPLES, RATE_HZ, Pcm, silence
 
@@ -74,6 +75,8 @@ _WORST_GAIN: Final = 10 ** (-5 / 10)  # of an unknown line: an echo of -6 dB and
 _BOUND_MARGIN: Final = 10 ** (6 / 10)  # colour of the echo over its mean gain
 _BOUND_MEMORY: Final = 0.97  # 0.7 s
 _BOUND_TICKS: Final = 30  # of speaking before what came back says something about the line
+
+_DOUBT_TICKS: Final = 25  # 0.5 s in which a delay just found may turn out to be chance
 
 _LEARN_TICKS: Final = 2  # the coupling is learnt from every other frame: half the work
 _GAIN_RATE: Final = 0.16  # of the couplings, 0.25 s, after their first frames
@@ -112,6 +115,15 @@ class _Coupling:
         reach += _MARGIN
         self.reach: Floats = np.exp(reach, out=reach)
         """What an echo of each column has of its power at most; shape (72, 15)."""
+
+    def slip(self, columns: int) -> None:
+        """All that comes is later by so many columns from now on."""
+        self._gains = slipped(self._gains, columns, float(np.log(_WORST_GAIN)))
+        self._recent = slipped(self._recent, columns, float(np.log(_WORST_GAIN)))
+        self._spreads = slipped(self._spreads, columns, _SPREAD)
+        self._counts = slipped(self._counts, columns, 0.0)
+        self._young = True
+        self._conclude()
 
     def admit(self, columns: slice) -> None:
         """What these columns returned of late is known to be echo, however loud."""
@@ -181,6 +193,8 @@ class EchoGuard:
         self._spoken_ticks = 0
         self._silent_ticks = 1_000_000  # since we last spoke
         self._compared_ticks = 0
+        self._doubt_ticks = 0  # left
+        self._spliced = False  # the next frame's window reaches over a slip
         self._explained = 1.0
         self._summing = False  # something is in the sums that follow
         self._undecayed = 0  # ticks by which they are still to decay
@@ -212,6 +226,21 @@ class EchoGuard:
         """The echo's delay; None while no echo has been found."""
         return None if self._search.lag is None else self._search.lag * 1000 * HOP // RATE_HZ
 
+    def slip(self, samples: int) -> None:
+        """What comes with the next `receive` is later than before, or earlier, by so much.
+
+        Whoever knows why an echo's delay leaps, a jitter buffer for one, spares the guard half a
+        second of learning it, in which the echo would pass for a voice.
+        """
+        columns = round(samples / HOP)
+        if not columns:
+            return
+        columns = max(-LAGS, min(LAGS, columns))
+        self._spliced = True
+        self._search.slip(columns)
+        self._coupling.slip(columns)
+        self._by_lag = slipped(self._by_lag.T, columns, 0.0).T.copy()
+
     def receive(self, incoming: Pcm, outgoing: Pcm) -> float:
         """Take what came and what we sent on one tick, both of shape (160,).
 
@@ -236,7 +265,9 @@ class EchoGuard:
         self._behind += 1
         self._undecayed += 1
         self._summing = True
-        if heard_power > _HEARING:
+        if self._spliced:
+            self._spliced = False
+        elif heard_power > _HEARING:
             self._compare(
                 np.concatenate((before[FRAME_SAMPLES - WINDOW :], newest), dtype=np.float32)
             )
@@ -280,6 +311,7 @@ class EchoGuard:
             self._coupling.admit(near(self._search.lag))
             slow, fast = self._by_lag[:2, near(self._search.lag)].max(axis=1).tolist()
             self._by_any = slow, fast
+            self._doubt_ticks = _DOUBT_TICKS
         self._explain(power)
         self._compared_ticks += 1
         if self._compared_ticks % _LEARN_TICKS == 0:
@@ -295,14 +327,21 @@ class EchoGuard:
         total = float(power.dot(BAND_SUM))
         self._total_since += total
         self._totals = _plus(self._totals, total)
-        if self._search.lag is None:
+        shares: list[float] = []
+        if self._search.lag is None or self._doubt_ticks:
+            self._doubt_ticks = max(0, self._doubt_ticks - 1)
             bound = peaks(self._reference.tails) * self._bound + noise
-            echo = self._by_bound = _plus(self._by_bound, float(np.minimum(power, bound).sum()))
-        else:
+            self._by_bound = _plus(self._by_bound, float(np.minimum(power, bound).sum()))
+            shares.append(self._share(self._by_bound))
+        if self._search.lag is not None:
             best = float(by_lag[near(self._search.lag)].max())
-            echo = self._by_any = _plus(self._by_any, best)
-        slow, fast = echo[0] / self._totals[0], echo[1] / self._totals[1]
-        self._explained = min(1.0, slow, fast + _ONSET)
+            self._by_any = _plus(self._by_any, best)
+            shares.append(self._share(self._by_any))
+        self._explained = max(shares)
+
+    def _share(self, echo: tuple[float, float]) -> float:
+        """Of all that came, what these sums are; the slow one, unless the fast one is far off."""
+        return min(1.0, echo[0] / self._totals[0], echo[1] / self._totals[1] + _ONSET)
 
     def _decay_sums(self) -> None:
         (slow, fast), decay = _SMOOTHING, _SMOOTHINGS

@@ -39,6 +39,7 @@ _MEMORY: Final = (0.985, 0.93)  # 1.3 s and 0.3 s, of correlations
 _MEMORIES: Final = np.array(_MEMORY, dtype=np.float32)[:, None, None]
 _LOCK: Final = (0.5, 0.75)  # correlation that proves a delay, for each memory
 """Chance reached 0.42 and 0.70 in 64 callers talking over us on lines without echo."""
+_FRESHEST_FIRST: Final = (1, 0)  # the long memory still knows a delay that has just leapt
 _LOCK_TICKS: Final = 12  # of hearing while speaking before any correlation counts
 _FIND_TICKS: Final = 2  # a known delay is looked at again on every other: half the work
 NEAR: Final = 5  # columns to either side of the delay: a jitter buffer moves it by up to 50 ms
@@ -70,6 +71,19 @@ def band_powers(windows: Floats) -> Floats:
 def near(lag: int) -> slice:
     """The columns that an echo of this lag may come from."""
     return slice(max(0, lag - NEAR), lag + NEAR + 1)
+
+
+def slipped(by_lag: Floats, columns: int, new: float) -> Floats:
+    """What is known of each lag, its first dimension, after all lags have grown by so many columns.
+
+    Lags that none has grown to begin with `new`.
+    """
+    moved = np.full_like(by_lag, new)
+    if columns >= 0:
+        moved[columns:] = by_lag[: max(0, len(by_lag) - columns)]
+    else:
+        moved[:columns] = by_lag[-columns:]
+    return moved
 
 
 def peaks(columns: Floats) -> Floats:
@@ -136,6 +150,13 @@ class DelaySearch:
         self._incoming = [0.0] * len(_MEMORY)  # squares of theirs
         self._ticks = 0
 
+    def slip(self, columns: int) -> None:
+        """All that comes is later by so many columns from now on."""
+        if self.lag is not None:
+            lag = self.lag + columns
+            self.lag = lag if 0 <= lag < LAGS else None
+        self._sums = slipped(self._sums.transpose(2, 0, 1), columns, 0.0).transpose(1, 2, 0).copy()
+
     def receive(self, logs: Floats, reference: Reference) -> None:
         """Take the log band powers of an incoming frame, shape (15,)."""
         self._ticks += 1
@@ -158,9 +179,10 @@ class DelaySearch:
         np.sqrt(likeness, out=likeness)
         np.divide(self._sums[:, 0], likeness, out=likeness)
         before, bests = self.lag, likeness.argmax(axis=1).tolist()
-        for row, (best, needed) in enumerate(zip(bests, _LOCK, strict=True)):
+        for row in _FRESHEST_FIRST:
+            best = bests[row]
             product, outgoing = self._sums[row, :, best].tolist()
-            if product > needed * math.sqrt(self._incoming[row] * outgoing + 1e-3):
+            if product > _LOCK[row] * math.sqrt(self._incoming[row] * outgoing + 1e-3):
                 self.lag = best
                 self.moved = before is None or abs(best - before) > NEAR
                 return

@@ -50,11 +50,17 @@ class AudioLeg(Protocol):
 
 @runtime_checkable
 class Buffered(Protocol):
-    """An AudioLeg that knows how late its audio is."""
+    """An AudioLeg that keeps the caller's audio back a while, and knows for how long."""
 
     @property
     def delay_s(self) -> float:
         """From the arrival of the caller's audio to `receive_frame`, in seconds, as of late."""
+        ...
+
+    @property
+    def slip(self) -> int:
+        """How much later than the first frame the latest one was given out, in samples: an echo's
+        delay grows and sinks with it."""
         ...
 
 

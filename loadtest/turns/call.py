@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from loadtest.call_line import CallLine, open_call
+from loadtest.call_line import PlayedLine, open_call
 from loadtest.errors import BadKeysError, CallFailedError
 from loadtest.media import Sent
 from loadtest.pcm import Pcm
@@ -56,7 +56,7 @@ async def make_call(target: str, plan: Plan, reader: Reader, *, caller: str) -> 
         return await take_part(line, plan, reader, caller=caller)
 
 
-async def take_part(line: CallLine, plan: Plan, reader: Reader, *, caller: str) -> CallRecording:
+async def take_part(line: PlayedLine, plan: Plan, reader: Reader, *, caller: str) -> CallRecording:
     """Carry out `plan` on a call that was answered, to its end; same errors as `make_call`."""
     sounds = await asyncio.to_thread(_render, plan)
     call = _Call(plan, line, reader, sounds)
@@ -73,7 +73,7 @@ def _render(plan: Plan) -> dict[int, Pcm]:
 
 class _Call:
     def __init__(
-        self, plan: Plan, line: CallLine, reader: Reader, sounds: Mapping[int, Pcm]
+        self, plan: Plan, line: PlayedLine, reader: Reader, sounds: Mapping[int, Pcm]
     ) -> None:
         self._plan, self._line, self._reader, self._sounds = plan, line, reader, sounds
         self._script = Script(plan)

@@ -11,6 +11,7 @@ from telephony.leg import CallerInfo, OutgoingLeg
 from telephony.rtp import KeyNotSentError
 from voice.events import LegEnded, LegEvent
 from voice.frames import Pcm, silence
+from voice.ports import Buffered
 
 NOT_REACHED = "not_reached"
 """The reason of a LegEnded of somebody who did not answer."""
@@ -38,6 +39,16 @@ class CalledBackLeg:
     @property
     def reports_keys(self) -> bool:
         return self._leg is None or self._leg.reports_keys
+
+    @property
+    def delay_s(self) -> float:
+        """See Buffered."""
+        return self._leg.delay_s if isinstance(self._leg, Buffered) else 0.0
+
+    @property
+    def slip(self) -> int:
+        """See Buffered."""
+        return self._leg.slip if isinstance(self._leg, Buffered) else 0
 
     async def answer(self) -> None:
         """See Leg; who is called back answers themselves."""

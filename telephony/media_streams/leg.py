@@ -171,6 +171,11 @@ class MediaStreamLeg(ReportingLeg):
         return self._line.buffered_ms / 1000
 
     @property
+    def slip(self) -> int:
+        """See voice.ports.Buffered."""
+        return self._line.slip
+
+    @property
     def reports_keys(self) -> bool:
         """The carrier reports keys as messages of their own."""
         return True

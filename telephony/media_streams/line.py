@@ -50,6 +50,14 @@ class IncomingLine:
         self._skipped = self._late = 0
         self._least, self._watched = _MOST, 0  # fewest frames left by a pop, and for how many pops
         self._spare = 0  # frames that nothing needed for a second
+        self._begun = False  # a frame was played
+        self._empty = 0  # pops since one gave a frame
+        self._held = 0  # frames by which all is late, for that
+
+    @property
+    def slip(self) -> int:
+        """How much later than the first frame the latest one was played, in samples."""
+        return FRAME_SAMPLES * (self._held - self._skipped)
 
     @property
     def buffered_ms(self) -> int:
@@ -86,13 +94,24 @@ class IncomingLine:
             self._take_early()
             self._shorten()
         if not self._playing and len(self._frames) < _HOLD:
+            self._empty += 1
             return None
         self._squeeze()
         self._leave_out_spare()
         self._playing = bool(self._frames)
         frame = self._frames.popleft() if self._frames else None
+        self._note_stall(played=frame is not None)
         self._watch()
         return frame
+
+    def _note_stall(self, *, played: bool) -> None:
+        if not played:
+            self._empty += 1
+            return
+        # A line empty for longer than anything is kept was not stalled: nobody sent.
+        if self._begun and self._empty <= _MOST:
+            self._held += self._empty
+        self._begun, self._empty = True, 0
 
     # --- in order ---
 

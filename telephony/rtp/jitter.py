@@ -123,6 +123,10 @@ class JitterBuffer:
         self._paused = False  # the sender says it has no audio: comfort noise or a key
         self._since_resize = 0  # ticks
         self._late_at_resize = 0
+        self._due: int | None = None  # where the play point would be, had it moved on every tick
+        self.slip = 0
+        """How much later than the first frame the latest one was given out, in samples: audio held
+        back makes it grow, audio left out makes it sink. It goes on where a source starts anew."""
         self._late = self._concealed = self._skipped = 0
 
     @property
@@ -146,7 +150,10 @@ class JitterBuffer:
 
     @property
     def _target(self) -> int:
-        return int(min(max(self._arrivals.spread + FRAME_SAMPLES, self._min), self._max))
+        wanted = self._arrivals.spread + FRAME_SAMPLES
+        if wanted <= self._min:  # as on most lines
+            return self._min
+        return self._max if wanted > self._max else int(wanted)
 
     @property
     def _end(self) -> int:
@@ -200,11 +207,14 @@ class JitterBuffer:
         self._depth.clear()
         self._segments.clear()
         self._laid = False
+        self._due = None
         self._hold = self._dry = 0
 
     def _accept(self, packet: RtpPacket, sequence: int, arrival_s: float, *, newest: bool) -> None:
         start = packet.timestamp
-        if self._laid:
+        if start == self._newest + FRAME_SAMPLES:  # nearly always
+            pass
+        elif self._laid:
             start = unwrap(start, near=self._newest, modulus=TIMESTAMP_MODULUS)
         if newest:
             if self._arrivals.is_jump(start, arrival_s):
@@ -212,7 +222,8 @@ class JitterBuffer:
             self._newest = start
             self._paused = False
         lateness = self._arrivals.receive(start, arrival_s)
-        self._place(_Segment(start, sequence, packet.payload))
+        # What the tuple's own constructor does, less a call.
+        self._place(tuple.__new__(_Segment, (start, sequence, packet.payload)))
         self._depth.add(start - self._point + self._hold * FRAME_SAMPLES + lateness)
 
     def _place(self, segment: _Segment) -> None:
@@ -220,13 +231,14 @@ class JitterBuffer:
             self._lay(segment)
         elif self._waiting and self._played <= segment.start < self._point:
             self._point = segment.start
-        if segment.end <= self._point or len(self._segments) == _MAX_SEGMENTS:
+        segments = self._segments
+        if segment.end <= self._point or len(segments) == _MAX_SEGMENTS:
             self._late += 1
             return
         if self._dry:
             self._end_dry_spell(segment)
-        insort(self._segments, segment)
-        if self._end - self._point > self._capacity:
+        insort(segments, segment)
+        if segments[-1].end - self._point > self._capacity:
             self._give_way()
 
     def _lay(self, segment: _Segment) -> None:
@@ -275,6 +287,8 @@ class JitterBuffer:
         """The payload of the next 20 ms, 160 octets, or why there is none."""
         if not self._laid:
             return Gap.EMPTY
+        if self._due is not None:
+            self._due += FRAME_SAMPLES
         if self._hold:
             self._hold -= 1
             return Gap.EMPTY
@@ -285,6 +299,9 @@ class JitterBuffer:
                 return added
         payload = self._take_frame()
         if payload is not None:
+            if self._due is None:
+                self._due = self._point + self.slip
+            self.slip = self._due - self._point
             self._point += FRAME_SAMPLES
             self._played = self._point
             return payload

@@ -65,6 +65,10 @@ class _Agreement:
     codec: Codec
     event_payload_type: int | None
     direction: Direction
+    # What follows from it, as it is asked for on every frame.
+    sends: bool
+    receives: bool
+    expected: tuple[int | None, ...]  # payload types
 
 
 def _ignore_key(_key: str) -> None:
@@ -172,6 +176,9 @@ class RtpSession:
             codec=Codec(codec),
             event_payload_type=event_payload_type,
             direction=direction,
+            sends=direction.sends,
+            receives=direction.receives,
+            expected=(payload_type, event_payload_type, _COMFORT_NOISE),
         )
         before, self._agreed = self._agreed, agreed
         self._latch.agree(_address(remote_host, remote_port))
@@ -192,6 +199,11 @@ class RtpSession:
     def delay_s(self) -> float:
         """How long audio from the far end waits here before it is popped, in seconds."""
         return self._jitter.buffered_ms / 1000
+
+    @property
+    def slip(self) -> int:
+        """How much later than the first frame the latest one was given out, in samples."""
+        return self._jitter.slip
 
     @property
     def statistics(self) -> RtpStatistics:
@@ -217,7 +229,7 @@ class RtpSession:
         """
         self._take_in()
         agreed = self._agreed
-        if not self._open or agreed is None or not agreed.direction.receives:
+        if not self._open or agreed is None or not agreed.receives:
             return silence()
         payload = self._jitter.pop()
         if isinstance(payload, Gap):
@@ -236,7 +248,7 @@ class RtpSession:
         self._timestamp = (timestamp + FRAME_SAMPLES) % TIMESTAMP_MODULUS
         if not self._open or agreed is None or destination is None:
             return
-        if not agreed.direction.sends:
+        if not agreed.sends:
             self._marker = True
             return
         event = self._outgoing.popleft() if self._outgoing else None
@@ -270,9 +282,10 @@ class RtpSession:
     def _send(
         self, destination: Address, payload_type: int, timestamp: int, payload: bytes, marker: bool
     ) -> None:
-        second = payload_type | (0x80 if marker else 0)
-        header = _HEADER.pack(0x80, second, self._sequence, timestamp, self._ssrc)
-        self._sequence = (self._sequence + 1) % SEQUENCE_MODULUS
+        second = payload_type | 0x80 if marker else payload_type
+        sequence = self._sequence
+        self._sequence = (sequence + 1) % SEQUENCE_MODULUS
+        header = _HEADER.pack(0x80, second, sequence, timestamp, self._ssrc)
         try:
             # What the network does not take is not kept: late audio is worth nothing, and would
             # delay what comes after it.
@@ -304,9 +317,8 @@ class RtpSession:
             if self._latch.is_source(sender):
                 self.last_packet_at_s = self._clock()
             return
-        packet = parse(datagram)
-        agreed = self._agreed
-        if agreed is None or not _is_expected(packet.payload_type, agreed):
+        packet, agreed = parse(datagram), self._agreed
+        if agreed is None or packet.payload_type not in agreed.expected:
             self._unexpected += 1
             return
         now_s = self._clock()
@@ -317,7 +329,7 @@ class RtpSession:
             self._foreign += 1
             return
         self.last_packet_at_s = now_s
-        if not agreed.direction.receives:
+        if not agreed.receives:
             return
         if packet.payload_type == agreed.payload_type:
             self._jitter.put(packet, now_s - age_s)
@@ -337,10 +349,6 @@ class RtpSession:
     def _is_quiet(self, payload: bytes) -> bool:
         assert self._agreed is not None
         return int(np.abs(decode(self._agreed.codec, payload)).max()) <= _QUIET_PEAK
-
-
-def _is_expected(payload_type: int, agreed: _Agreement) -> bool:
-    return payload_type in (agreed.payload_type, agreed.event_payload_type, _COMFORT_NOISE)
 
 
 def _address(host: str, port: int) -> Address | None:

@@ -41,6 +41,7 @@ class FakeLeg:
         self.hung_up: list[str] = []
         self.reports_keys = True
         self.delay_s = 0.0
+        self.slip = 0
 
     def receive_frame(self) -> Pcm:
         return self.incoming

@@ -42,6 +42,33 @@ def test_a_line_run_dry_waits_for_two_frames_again() -> None:
     assert drain(line) == [speech(3), speech(4)]
 
 
+def test_slip_says_how_much_the_delay_has_changed() -> None:
+    line, put = IncomingLine(), 0
+    numbers, changes, slips = {speech(n): n for n in range(25)}, list[int](), list[int]()
+    for tick in range(400):
+        while put <= tick and not 100 <= tick < 115:  # 300 ms without a piece, then all at once
+            line.put(speech(put), put)
+            put += 1
+        frame = line.pop()
+        if frame is not None:
+            changes.append((tick - numbers[frame]) % 25 - 1)
+            slips.append(line.slip // 160)
+    assert slips == changes
+    assert max(slips) >= 12
+    assert slips[-1] <= 10
+
+
+def test_line_on_which_nothing_is_sent_for_long_has_not_slipped() -> None:
+    line = IncomingLine()
+    line.put(speech(1) + speech(2), 1)
+    drain(line)
+    for _ in range(500):
+        line.pop()
+    line.put(speech(3) + speech(4), 2)
+    drain(line)
+    assert line.slip == 0
+
+
 def test_pieces_of_any_length_are_cut_into_frames() -> None:
     line, audio = IncomingLine(), speech(1) + speech(2) + speech(3)
     for chunk, at in enumerate(range(0, 480, 96)):

@@ -51,6 +51,7 @@ class Heard:
     buffer: JitterBuffer
     frames: list[bytes | Gap] = field(default_factory=list[bytes | Gap])
     delays_ms: list[float] = field(default_factory=list[float])
+    slips: list[int] = field(default_factory=list[int])  # with each delay
 
     @property
     def payloads(self) -> list[bytes]:
@@ -102,6 +103,7 @@ def listen(
         if isinstance(frame, bytes):
             sent_s = int.from_bytes(frame[:4], "big") / 100
             heard.delays_ms.append((now_s - sent_s) * 1000)
+            heard.slips.append(heard.buffer.slip)
     return heard
 
 
@@ -255,6 +257,30 @@ def test_a_flood_of_tiny_packets_is_bounded() -> None:
     assert buffer.statistics.late > 800
 
 
+NETWORKS: dict[str, Network] = {
+    "steady": lambda _: 0.03,
+    "jitter": randomly(30, 150),
+    "slower": lambda number: 0.03 if number < 200 else 0.11,
+    "loss": lambda number: None if number % 10 == 5 else 0.03,
+    "stalls": lambda number: 0.03 + max(0.0, 0.3 - (number - 100) % 200 * 0.02),  # of 300 ms
+}
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+@pytest.mark.parametrize("fill", [LOUD, QUIET])
+@pytest.mark.parametrize("pauses", [False, True])
+def test_slip_says_how_much_the_delay_has_changed(
+    network: Network, fill: bytes, pauses: bool
+) -> None:
+    heard = listen(
+        network,
+        fill=lambda _: fill,
+        spoken=lambda number: not pauses or number % 100 < 60,
+    )
+    changes = [round(8 * (delay_ms - heard.delays_ms[0])) for delay_ms in heard.delays_ms]
+    assert heard.slips == changes
+
+
 @pytest.mark.parametrize("skew", [0.001, -0.001])
 def test_clocks_that_drift_apart_are_followed(skew: float) -> None:
     """One second in a thousand: ten times worse than any telephone."""
@@ -290,6 +316,7 @@ def test_timestamps_that_jump_are_followed(jump: int) -> None:
     feed(buffer, 0.0, [packet(number) for number in range(10)])
     jumped = [packet(number, timestamp=jump) for number in range(10, 30)]
     assert feed(buffer, 0.2, jumped) == [audio(number) for number in range(10, 30)]
+    assert buffer.slip == 0
 
 
 def test_a_stray_packet_of_another_source_is_not_heard() -> None:

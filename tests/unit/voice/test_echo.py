@@ -312,6 +312,61 @@ def test_voice_is_known_to_have_been_an_echo_whose_delay_had_leapt():
         assert was_echo(incoming, ours, leap), f"{delay_ms} ms"
 
 
+def delayed_by_a_tick(incoming: Pcm, ours: Pcm) -> Samples:
+    """What is explained when a session asks: of the frames up to the one before."""
+    return np.concatenate(([0.0], explained(incoming, ours)[:-1]))
+
+
+def test_first_prompt_is_no_voice_while_its_delay_may_be_a_chance_likeness():
+    lines: list[tuple[Pcm, Pcm]] = []
+    for seed, (text, delay_ms) in enumerate(product(PROMPTS, (*DELAYS_MS, 250, 340))):
+        ours = np.concatenate((np.zeros(1600, dtype=np.int16), say("en-us", text)))
+        ours = ours[: len(ours) // FRAME_SAMPLES * FRAME_SAMPLES]
+        lines.append((line(Return(level_db=-12, delay_ms=delay_ms).of(ours), seed=seed), ours))
+    heard = probabilities([incoming for incoming, _ in lines])
+    found = [
+        voices(probability, delayed_by_a_tick(*pair))
+        for pair, probability in zip(lines, heard, strict=True)
+    ]
+    assert sum(map(len, found)) <= 1
+
+
+def test_leap_that_nobody_tells_of_is_known_within_a_fraction_of_a_second():
+    lines: list[tuple[Pcm, Pcm]] = []
+    for number, (delay_ms, jump_ms) in enumerate(product((120, 200, 300), (200, 100, 60, -100))):
+        for first in range(3):
+            ours = prompts(number + first, 4)
+            way = Return(level_db=-12, delay_ms=delay_ms, jump_ms=jump_ms)
+            lines.append((line(way.of(ours), seed=number), ours))
+    heard = probabilities([incoming for incoming, _ in lines])
+    taken_for_voice = [
+        sum(end - begin for begin, end in voices(probability, delayed_by_a_tick(*pair)))
+        for pair, probability in zip(lines, heard, strict=True)
+    ]
+    assert np.mean(taken_for_voice) * FRAME_S <= 0.2
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_leap_of_the_delay_is_no_voice_where_the_guard_is_told_of_it(told: bool):
+    found: list[int] = []
+    lines: list[tuple[Pcm, Pcm, int]] = []
+    for first, (delay_ms, jump_ms) in product(range(4), ((50, 200), (120, 100), (300, -160))):
+        ours = np.tile(say("en-us", PROMPTS[first]), 4)
+        ours = ours[: len(ours) // FRAME_SAMPLES * FRAME_SAMPLES]
+        way = Return(level_db=-12, delay_ms=delay_ms, jump_ms=jump_ms)
+        lines.append((line(way.of(ours), seed=first), ours, jump_ms))
+    heard = probabilities([incoming for incoming, _, _ in lines])
+    for (incoming, ours, jump_ms), probability in zip(lines, heard, strict=True):
+        guard, share = EchoGuard(), [0.0]
+        leap = len(ours) // 2 // FRAME_SAMPLES
+        for tick, pair in enumerate(zip(frames(incoming), frames(ours), strict=True)):
+            if told and tick == leap:
+                guard.slip(jump_ms * RATE_HZ // 1000)
+            share.append(guard.receive(*pair))
+        found.append(len(voices(probability, np.array(share[:-1]))))
+    assert (sum(found) == 0) is told
+
+
 @pytest.mark.parametrize("echo_db", [-12.0, None])
 def test_caller_over_us_was_no_echo(echo_db: float | None):
     for number in range(12):
