@@ -10,8 +10,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from models.train import digits, people, unit_voices
-from models.train.corpus import NO_TARGETS, RATE_HZ, Utterance, save
+from models.train import digits, people, revoice, unit_voices
+from models.train.corpus import NO_TARGETS, RATE_HZ, Utterance, floats, renamed, save
 from models.train.espeak_voice import HELD_OUT, TRAINING, EspeakVoices
 from models.train.phonemes import FRAMES_PER_S
 from models.train.text import Said, Texts
@@ -22,6 +22,7 @@ _RECORDED_SHARE: Final = 0.14
 _PEOPLE_SHARE: Final = 0.10
 _ESPEAK_SHARE: Final = 0.6  # of what is synthesised; the others have fewer voices, and cost more
 _FESTIVAL_BATCH: Final = 40
+_REVOICED_SHARE: Final = 0.5
 
 Spoken = tuple[NDArray[np.float32], NDArray[np.int16]]
 
@@ -91,7 +92,11 @@ class Studio:
     def _digits(self, rng: random.Random) -> Utterance:
         assert self._recorded is not None
         varied = not self._evaluation
-        return digits.draw(self._recorded, rng, speakers=self._speakers, varied=varied)
+        one = digits.draw(self._recorded, rng, speakers=self._speakers, varied=varied)
+        if not varied or rng.random() >= _REVOICED_SHARE:
+            return one
+        audio, _ = _revoiced((floats(one.pcm), NO_TARGETS), rng)
+        return renamed(one, pcm=_pcm(audio))
 
     def _engines(self) -> list[tuple[Callable[[random.Random], list[Utterance]], float]]:
         found: list[tuple[Callable[[random.Random], list[Utterance]], float]] = [
@@ -126,15 +131,26 @@ class Studio:
         ]
 
     def _utterance(self, said: Said, voice: str, spoken: Spoken, rng: random.Random) -> Utterance:
+        if not self._evaluation and rng.random() < _REVOICED_SHARE:
+            spoken = _revoiced(spoken, rng)
         audio, targets = spoken
-        shift = 1.0
         if not self._evaluation and rng.random() < (0.4 if " " not in voice else 0.8):
             shift = rng.uniform(0.8, 1.25)
             audio = digits.shifted(audio, shift)
             targets = _stretched(targets, shift)
-        peak = max(float(np.abs(audio).max(initial=0.0)), 1e-3)
-        pcm = (np.clip(audio / peak * 0.9, -1, 1) * 32767).astype(np.int16)
+        pcm = _pcm(audio)
         return Utterance(text=said.text, voice=voice, kind=said.kind, pcm=pcm, targets=targets)
+
+
+def _revoiced(spoken: Spoken, rng: random.Random) -> Spoken:
+    audio, targets = spoken
+    noise = np.random.default_rng(rng.getrandbits(32))
+    return revoice.revoiced(audio, targets, revoice.drawn(len(audio), rng), noise)
+
+
+def _pcm(audio: NDArray[np.float32]) -> NDArray[np.int16]:
+    peak = max(float(np.abs(audio).max(initial=0.0)), 1e-3)
+    return (np.clip(audio / peak * 0.9, -1, 1) * 32767).astype(np.int16)
 
 
 def _stretched(targets: NDArray[np.int16], factor: float) -> NDArray[np.int16]:
