@@ -22,7 +22,7 @@ class Codec(StrEnum):
     PCMA = "PCMA"  # A-law: everywhere else
 
 
-# dtypes as objects: numpy looks up what it is given by type or name, which takes as long as the rest.
+# As objects: what numpy is given by type or name it looks up, which takes as long as the rest.
 _INT16: Final = np.dtype(np.int16)
 _UINT8: Final = np.dtype(np.uint8)
 _UINT16: Final = np.dtype(np.uint16)

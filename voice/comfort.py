@@ -41,7 +41,7 @@ class ComfortNoise:
     ) -> None:
         if not level_dbfs <= -30.0:
             raise ValueError(f"comfort noise at {level_dbfs} dBFS is not below -30 dBFS")
-        self._loop = _loop(level_dbfs, seed)
+        self._loop = _frames(level_dbfs, seed)
         self._next = start_frame % _LOOP_FRAMES
 
     def pop(self) -> Pcm:
@@ -52,6 +52,11 @@ class ComfortNoise:
 
 
 @lru_cache(maxsize=8)
+def _frames(level_dbfs: float, seed: int) -> tuple[Pcm, ...]:
+    """The loop's frames, made once: every call takes one on every tick."""
+    return tuple(_loop(level_dbfs, seed))
+
+
 def _loop(level_dbfs: float, seed: int) -> Pcm:
     """The whole loop as frames, shape (200, 160), read-only."""
     hertz = np.fft.rfftfreq(_LOOP_SAMPLES, 1 / RATE_HZ)

@@ -81,12 +81,17 @@ class Ears:
         power = float(samples @ samples) / FRAME_SAMPLES
         return self._lull.receive(power, voiced=heard >= _VOICED)
 
-    def sent(self, ours: Pcm) -> None:
-        """Take what we sent on this tick, shape (160,): it may come back."""
+    def sent(self, ours: Pcm, *, at_rest: bool = False) -> None:
+        """Take what we sent on this tick, shape (160,): it may come back.
+
+        Args:
+            at_rest: it is no more than the noise of voice.echo.AT_REST_DBFS.
+        """
         if self._buffer is not None and self._buffer.slip != self._slip:
             before, self._slip = self._slip, self._buffer.slip
             self._echo.slip(self._slip - before)
-        self._explained = self._echo.receive(self.frame, ours)
+        take = self._echo.rest if at_rest else self._echo.receive
+        self._explained = take(self.frame, ours)
 
     def learn(self, words: Pcm) -> None:
         """Take an utterance of the caller's that had words in it, shape (n,)."""

@@ -63,6 +63,9 @@ and more, callers over an echo of -12 dB had less than 0.1."""
 
 _KEPT: Final = WINDOW + LAGS * HOP  # samples of what we sent that an echo may still come from
 _TAPE: Final = _KEPT + 16 * FRAME_SAMPLES  # moved back to its beginning once in 320 ms, not always
+AT_REST_DBFS: Final = -60.0
+"""Steady noise of ours that is no louder counts as silence, whatever its single frames do."""
+
 _SPEAKING: Final = power_at(-55.0)  # we are: comfort noise is 10 dB below, soft phonemes above
 _HEARING: Final = power_at(-57.0)  # the caller may be: below this the detector hears nothing
 _NOISE_CEILING: Final = power_at(-45.0)  # per band; steadier sound than that is no line noise
@@ -182,6 +185,7 @@ class EchoGuard:
         self._before = silence()  # the last frame that came
         self._sent = np.zeros(_TAPE, dtype=np.float32)
         self._end = _KEPT  # of what is on that tape
+        self._rested: Pcm | None = None  # sent since, while we were at rest: the latest frame
         self._windows = sliding_window_view(self._sent, WINDOW)[::HOP]  # of the tape
         self._behind = 0  # ticks that are in `_sent` and not yet in the reference
         self._reference = Reference()
@@ -241,6 +245,14 @@ class EchoGuard:
         self._coupling.slip(columns)
         self._by_lag = slipped(self._by_lag.T, columns, 0.0).T.copy()
 
+    def rest(self, incoming: Pcm, outgoing: Pcm) -> float:
+        """`receive` on a tick on which all we sent is noise of AT_REST_DBFS or less."""
+        if self._summing:
+            return self.receive(incoming, outgoing)
+        self._before, self._rested = incoming, outgoing  # as in most of a call
+        self._silent_ticks += 1
+        return 0.0
+
     def receive(self, incoming: Pcm, outgoing: Pcm) -> float:
         """Take what came and what we sent on one tick, both of shape (160,).
 
@@ -251,6 +263,9 @@ class EchoGuard:
             the last 100 ms: 1 is all echo, and 0 is what we get when we have been silent.
         """
         before, self._before = self._before, incoming
+        if self._rested is not None:  # columns that begin in it are looked at
+            self._record(self._rested)
+            self._rested = None
         sent = self._record(outgoing)
         sent_power = float(sent.dot(sent)) / FRAME_SAMPLES
         self._silent_ticks = 0 if sent_power > _SPEAKING else self._silent_ticks + 1

@@ -25,6 +25,7 @@ from voice.conversation import (
     Utterance,
 )
 from voice.ears import Ears
+from voice.echo import AT_REST_DBFS
 from voice.endpointing import EndpointRules
 from voice.events import Expects, HandOff, KeyPressed, LegEnded, LegEvent, Readiness
 from voice.foresight import Foresight
@@ -140,6 +141,7 @@ class CallSession:
         self._comfort = ComfortNoise(
             level_dbfs=self._options.comfort_dbfs, start_frame=round(clock() / FRAME_S)
         )
+        self._rests = self._options.comfort_dbfs <= AT_REST_DBFS
         self._inbox: asyncio.Queue[CallerTurn | None] = asyncio.Queue(_QUEUED_TURNS)
         self._foresight = Foresight(self._prepare, ports.turn_model, self._overheard)
         self._ended = asyncio.Event()
@@ -219,7 +221,7 @@ class CallSession:
         frame, ended = self._mouth.pop()
         ours = self._comfort.pop() if frame is None else frame
         self._leg.send_frame(ours)
-        self._ears.sent(ours)
+        self._ears.sent(ours, at_rest=frame is None and self._rests)
         self._ports.recorder.write(self._ears.frame, ours)
         if (begun := self._mouth.just_started()) is not None:
             self._conversation.reply_started(begun)

@@ -408,6 +408,21 @@ def test_comfort_noise_of_ours_explains_nothing():
     assert not explained(caller, ours).any()
 
 
+def test_guard_that_is_told_when_we_are_at_rest_explains_the_same():
+    ours, noise = prompts(0, 1), ComfortNoise()
+    pause = np.concatenate([noise.pop() for _ in range(150)])
+    ours = np.concatenate((pause, ours, pause, prompts(2, 1), pause[:1600]))
+    caller = np.zeros(len(ours))
+    caller[-8000:] = say("en-us+m5", REPLIES[5])[:8000]
+    incoming = line(caller, Return(level_db=-12, delay_ms=120).of(ours))
+    told, share = EchoGuard(), list[float]()
+    quiet = {frame.tobytes() for frame in frames(pause)}
+    for came, sent in zip(frames(incoming), frames(ours), strict=True):
+        take = told.rest if sent.tobytes() in quiet else told.receive
+        share.append(take(came, sent))
+    np.testing.assert_array_equal(share, explained(incoming, ours))
+
+
 def test_caller_who_answers_after_our_prompt_is_not_explained_by_it():
     ours = prompts(0, 1)
     begin = len(ours) - 4000 + 1600  # 200 ms after our last word
