@@ -17,6 +17,7 @@ from server.transfer_bench import transfer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from loadtest.impair import Impairment
     from loadtest.turns.plans import Sort
     from loadtest.turns.report import TurnsReport
     from loadtest.turns.suite import TurnsOptions
@@ -53,6 +54,13 @@ def turns(
     recordings: Annotated[
         Path | None, typer.Option(help="Folder for stereo recordings: left the caller.")
     ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(help="Of calls whose plan has none: loss=1%,delay=2ms,stall=200ms/7s, …"),
+    ] = None,
+    virtual: Annotated[
+        bool, typer.Option("--virtual", help="In one process, without waiting; no bot beside it.")
+    ] = False,
 ) -> None:
     """Turn-taking as callers hear it: gaps, cut-offs, interruptions, false stops.
 
@@ -68,12 +76,22 @@ def turns(
         seed=seed,
         only=_sort(only),
         recordings=recordings,
+        network=_network(network),
     )
-    raise typer.Exit(
-        asyncio.run(
-            _bench_turns(options, peer, websocket=websocket, json_file=json_file, gate=gate)
-        )
-    )
+    if virtual:
+        bench = _virtual_turns(options, json_file=json_file, gate=gate)
+    else:
+        bench = _bench_turns(options, peer, websocket=websocket, json_file=json_file, gate=gate)
+    raise typer.Exit(asyncio.run(bench))
+
+
+def _network(text: str | None) -> "Impairment | None":
+    from loadtest.network import BadNetworkError, parse_network
+
+    try:
+        return None if text is None else parse_network(text)
+    except BadNetworkError as error:
+        raise typer.BadParameter(str(error), param_hint="--network") from None
 
 
 def _sort(only: str | None) -> "Sort | None":
@@ -86,6 +104,20 @@ def _sort(only: str | None) -> "Sort | None":
     except ValueError:
         known = ", ".join(Sort)
         raise typer.BadParameter(f"{only!r} is none of {known}", param_hint="--only") from None
+
+
+async def _virtual_turns(options: "TurnsOptions", *, json_file: Path | None, gate: bool) -> int:
+    from rich.console import Console
+
+    from loadtest.turns.bench import reported, verdict, write_json
+    from server.virtual.suite import VIRTUAL, run_virtual
+
+    console = Console()
+    report = await reported(replace(options, target=VIRTUAL), console, run_virtual)
+    if json_file is not None:
+        await write_json(json_file, {VIRTUAL: report})
+    status = verdict(report, console)
+    return status if gate else 0
 
 
 async def _bench_turns(

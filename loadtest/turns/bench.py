@@ -1,8 +1,9 @@
 """The suite as a command's work: progress, tables, JSON, and the verdict."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 
@@ -10,11 +11,28 @@ from loadtest.turns.report import CallSummary, TurnsReport, tables, to_json
 from loadtest.turns.suite import TurnsOptions, run_turns
 
 
+class Run(Protocol):
+    """Makes the calls and reports; `on_call` hears of each when it is over."""
+
+    async def __call__(
+        self, options: TurnsOptions, *, on_call: Callable[[CallSummary], None]
+    ) -> TurnsReport: ...
+
+
 async def bench_turns(options: TurnsOptions, console: Console) -> TurnsReport:
-    """Run the suite, a line per call and the tables at the end.
+    """Run the suite over the network, a line per call and the tables at the end.
 
     Raises:
         VoiceError, AudioFileError: as `run_turns`.
+    """
+    return await reported(options, console, run_turns)
+
+
+async def reported(options: TurnsOptions, console: Console, run: Run) -> TurnsReport:
+    """Run the suite in one way or another, a line per call and the tables at the end.
+
+    Raises:
+        VoiceError, AudioFileError: as `run`.
     """
     console.print(f"{options.calls} calls to {options.target}, {options.parallel} at a time")
 
@@ -22,7 +40,7 @@ async def bench_turns(options: TurnsOptions, console: Console) -> TurnsReport:
         verdict = "failed: " if call.failed else ""
         console.print(f"  {call.name}: {call.duration_s:.0f} s, {verdict}{call.ended}")
 
-    report = await run_turns(options, on_call=show)
+    report = await run(options, on_call=show)
     console.print(tables(report))
     return report
 

@@ -126,7 +126,7 @@ def make_report(target: str, measured: Measured) -> TurnsReport:
     answers = [each for score in measured.scores for each in score.answers]
     interruptions = [each for score in measured.scores for each in score.interruptions]
     stops = [each for score in measured.scores for each in score.stops]
-    calls = [*map(_summary, measured.recordings), *measured.failures]
+    calls = [*map(summary_of, measured.recordings), *measured.failures]
     to_packet = Distribution.of(each.to_packet_ms for each in measured.heard)
     unexplained = [e.unexplained_ms for e in measured.heard if e.unexplained_ms is not None]
     known = [each.words_lost for each in measured.heard if each.words_lost is not None]
@@ -160,7 +160,8 @@ def _parts(heard: Sequence[HeardAnswer]) -> dict[str, Distribution]:
     }
 
 
-def _summary(call: CallRecording) -> CallSummary:
+def summary_of(call: CallRecording) -> CallSummary:
+    """A call that was held."""
     return CallSummary(
         name=call.name,
         ended=call.ended,

@@ -6,18 +6,25 @@ report = await run_turns(TurnsOptions(target="sip:frontdesk@127.0.0.1:5060"))
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from loadtest.errors import CallFailedError
+from loadtest.impair import Impairment
 from loadtest.speech import VoiceSettings
 from loadtest.turns.call import CallRecording, make_call
 from loadtest.turns.cases import Plan
 from loadtest.turns.plans import Sort, plans
 from loadtest.turns.reader import Reader, reading
 from loadtest.turns.records import HeardAnswer, RecordsAccess, match, read_turns
-from loadtest.turns.report import CallSummary, Measured, TurnsReport, make_report
+from loadtest.turns.report import (
+    CallSummary,
+    Measured,
+    TurnsReport,
+    make_report,
+    summary_of,
+)
 from loadtest.turns.score import CallScore, score
 from loadtest.wav import write_wav
 
@@ -34,6 +41,7 @@ class TurnsOptions:
     only: Sort | None = None  # calls of one sort instead of all in turn
     records: RecordsAccess | None = None  # the server's API, to see its side of the turns
     recordings: Path | None = None  # folder for the stereo recordings: left the caller
+    network: Impairment | None = None  # of the calls whose plan has none of its own
     agent_voice: VoiceSettings = field(default_factory=VoiceSettings)
 
 
@@ -50,7 +58,7 @@ async def run_turns(
         VoiceError: a voice or text cannot be rendered.
         AudioFileError: a recording cannot be written.
     """
-    planned = await asyncio.to_thread(_plans, options)
+    planned = await asyncio.to_thread(planned_calls, options)
     async with reading(options.agent_voice) as reader:
         run = _Run(options, reader, on_call or _ignore)
         async with asyncio.TaskGroup() as group:
@@ -64,12 +72,28 @@ async def run_turns(
     return make_report(options.target, measured)
 
 
-def _plans(options: TurnsOptions) -> list[Plan]:
-    """The calls to make; over a WebSocket none whose packets would be lost: it is TCP."""
+def planned_calls(options: TurnsOptions) -> list[Plan]:
+    """The calls to make; over a WebSocket none whose packets would be lost: it is TCP.
+
+    Raises:
+        VoiceError: one of the voices is not there.
+    """
     made = plans(options.calls, options.seed, options.only)
     if options.target.startswith("ws"):
         return [plan for plan in made if plan.network is None]
-    return made
+    return [replace(plan, network=plan.network or options.network) for plan in made]
+
+
+async def save_recording(options: TurnsOptions, recording: CallRecording) -> None:
+    """Keep it where recordings are wanted.
+
+    Raises:
+        AudioFileError: it cannot be written.
+    """
+    folder = options.recordings
+    if folder is not None:
+        path = folder / f"{recording.name.replace(' ', '-')}.wav"
+        await asyncio.to_thread(write_wav, path, recording.said, recording.heard)
 
 
 class _Run:
@@ -98,19 +122,8 @@ class _Run:
 
     async def _keep(self, recording: CallRecording) -> None:
         self.recordings.append(recording)
-        folder = self._options.recordings
-        if folder is not None:
-            path = folder / f"{recording.name.replace(' ', '-')}.wav"
-            await asyncio.to_thread(write_wav, path, recording.said, recording.heard)
-        self._on_call(
-            CallSummary(
-                name=recording.name,
-                ended=recording.ended,
-                duration_s=recording.heard.size / 8_000,
-                clock_late_p99_ms=recording.media.clock_late_p99_ms,
-                failed=False,
-            )
-        )
+        await save_recording(self._options, recording)
+        self._on_call(summary_of(recording))
 
     def _failed(self, plan: Plan, error: CallFailedError) -> None:
         summary = CallSummary(
