@@ -22,20 +22,23 @@ from server.handoff.in_hand import NobodyThere
 from server.handoff.vcon_export import VconExport
 from server.headroom import Step
 from server.hearing import behind_vendor, open_turn_model
-from server.http import HttpPorts, make_app
+from server.http import Alone, HttpPorts, make_app
 from server.ice import webrtc_options
 from server.lifetime import background, closing
+from server.listening import listen, url_of
 from server.live_calls import LiveCalls
 from server.load import Load
 from server.observability import Metrics
 from server.people import PeopleNeeds, mount_people, open_people, open_phones, vcons_of
 from server.phone_door import PhoneDoor
+from server.processes.share import Share
+from server.processes.siblings import Shown
 from server.records.records import Records
 from server.sip_door import SipDoor
 from server.speech import Recogniser, Speaker, hint_of
 from server.stream_door import StreamDoor, gate_of
 from server.twilio_webhook import twilio_webhook
-from server.web import serving
+from server.web import serving_on
 from telephony.leg import OutgoingLeg
 from telephony.media_clock import MediaClock
 from telephony.sip.live_call import LiveCall as SipCall
@@ -84,35 +87,60 @@ class _Inside:
 
 
 @asynccontextmanager
-async def running(config: Config, database_url: str) -> AsyncGenerator[Running, None]:
+async def running(
+    config: Config, database_url: str, share: Share | None = None
+) -> AsyncGenerator[Running, None]:
     """Run frontdesk meanwhile; taking calls when this yields.
+
+    Args:
+        share: what this process has of a server of several; None: it is all of it.
 
     Raises:
         StartError, ModelError, FlowError, ActionsError: a part cannot start; one line.
     """
     async with AsyncExitStack() as parts:
         dialler = _Dialler()
-        inside = await _open_inside(parts, config, database_url, dialler)
+        inside = await _open_inside(parts, config, database_url, dialler, share)
         calls = inside.calls
         phones = await open_phones(parts, inside.access) if inside.people else None
-        door = dialler.door = await SipDoor.open(config.sip, config.rtp, calls, agents=phones)
+        door = dialler.door = await SipDoor.open(
+            config.sip, config.rtp, calls, agents=phones, wire=share and share.wire
+        )
         parts.push_async_callback(door.close)
-        streams = await _open_streams(parts, config, calls)
+        streams = await _open_streams(parts, config, calls, share)
         parts.push_async_callback(calls.close, timeout_s=_END_CALLS_S)
-        app = _make_app(parts, inside, streams)
-        http = await parts.enter_async_context(serving(app, config.http.host, config.http.port))
+        app = _make_app(parts, inside, streams, share)
+        http = share.http if share else listen(config.http.host, config.http.port)
+        await parts.enter_async_context(serving_on(app, http))
         parts.callback(inside.feed.close)
         inside.metrics.watch_resources(calls=lambda: calls.active, sip=door)
-        addresses = Addresses(sip=door.uri, http=http, streams=streams and streams.local_url)
+        if share is not None:
+            await _join(parts, inside, door, share)
+        addresses = Addresses(
+            sip=door.uri, http=url_of(http), streams=streams and streams.local_url
+        )
         yield Running(addresses=addresses, calls=calls)
 
 
+async def _join(parts: AsyncExitStack, inside: _Inside, door: SipDoor, share: Share) -> None:
+    """Be one of the processes of this server."""
+    share.wire.declines = lambda: inside.calls.takes_none
+    await background(parts, share.wire.keep_reporting(lambda: door.call_ids), "report of calls")
+    shown = Shown(metrics=inside.metrics.exposition, feed=inside.feed)
+    await parts.enter_async_context(share.siblings.answering(shown))
+
+
 async def _open_inside(
-    parts: AsyncExitStack, config: Config, database_url: str, dialler: "_Dialler"
+    parts: AsyncExitStack,
+    config: Config,
+    database_url: str,
+    dialler: "_Dialler",
+    share: Share | None,
 ) -> _Inside:
     metrics, feed, live = Metrics(), Feed(), LiveCalls()
     engines = await asyncio.to_thread(load_engines, config)
-    records = await open_records(parts, config, database_url, metrics)
+    number = share.number if share else 0
+    records = await open_records(parts, config, database_url, metrics, number)
     access = await open_access(parts, config, database_url)
     actions = await open_actions(parts, config, database_url, metrics)
     plane, clock = await _start_media(parts, engines.vad, metrics)
@@ -128,7 +156,7 @@ async def _open_inside(
     metrics.watch_recognition(ours)
     stt = await behind_vendor(parts, config.speech, ours)
     tts = closing(parts, Speaker(engines.voice))
-    load, admission = await _open_load(parts, config, metrics, clock, ours)
+    load, admission = await _open_load(parts, config, metrics, clock, ours, share)
     recordings = config.data_dir / "recordings" if config.recording.enabled else None
     vcons = vcons_of(config, records, access)
     approvals = approvals_of(config, engines.flow)
@@ -219,7 +247,9 @@ class _Dialler:
         return self.door is not None and bool(self.door.contacts(extension))
 
 
-def _make_app(parts: AsyncExitStack, inside: _Inside, streams: StreamDoor | None) -> FastAPI:
+def _make_app(
+    parts: AsyncExitStack, inside: _Inside, streams: StreamDoor | None, share: Share | None
+) -> FastAPI:
     config, records = inside.config, inside.records
     ports = HttpPorts(
         health=lambda: _health(records, inside.calls),
@@ -227,6 +257,7 @@ def _make_app(parts: AsyncExitStack, inside: _Inside, streams: StreamDoor | None
         records=records,
         feed=inside.feed,
         vcons=inside.vcons,
+        others=share.siblings if share else Alone(),
     )
     app = make_app(ports, inside.access, oidc=open_provider(parts, config.oidc))
     if streams is not None:
@@ -259,7 +290,12 @@ async def _start_media(
 
 
 async def _open_load(
-    parts: AsyncExitStack, config: Config, metrics: Metrics, clock: MediaClock, stt: Recogniser
+    parts: AsyncExitStack,
+    config: Config,
+    metrics: Metrics,
+    clock: MediaClock,
+    stt: Recogniser,
+    share: Share | None,
 ) -> tuple[Load, Admission]:
     """Who judges the load, and who gets a line under it."""
     load = Load(
@@ -271,12 +307,16 @@ async def _open_load(
         spared_calls=config.load.spared_calls,
         metrics=metrics,
     )
-    admission = Admission(_limits(config), has_headroom=load.has_headroom)
+    admission = Admission(
+        _limits(config), has_headroom=load.has_headroom, lines=share and share.lines
+    )
     await background(parts, load.run(), "load")
     return load, admission
 
 
-async def _open_streams(parts: AsyncExitStack, config: Config, calls: Calls) -> StreamDoor | None:
+async def _open_streams(
+    parts: AsyncExitStack, config: Config, calls: Calls, share: Share | None
+) -> StreamDoor | None:
     if config.streams.port is None:
         return None
     if config.streams.auth_token is None:
@@ -286,6 +326,7 @@ async def _open_streams(parts: AsyncExitStack, config: Config, calls: Calls) -> 
         calls,
         max_calls=config.sip.max_calls,
         media_timeout_s=config.rtp.media_timeout_s,
+        listener=share and share.streams,
     )
     parts.push_async_callback(door.close)
     return door

@@ -76,6 +76,9 @@ def serve(
     config: ConfigOption = None,
     sip_port: Annotated[int | None, typer.Option(help="UDP port for SIP.")] = None,
     http_port: Annotated[int | None, typer.Option(help="TCP port for HTTP.")] = None,
+    processes: Annotated[
+        str | None, typer.Option(help="How many take calls on that port, or auto: one per core.")
+    ] = None,
     demo_shop: Annotated[bool, typer.Option(help="Start the demo shop as the back end.")] = False,
     announce: Annotated[
         bool, typer.Option(help="Print one JSON line with the addresses when ready.")
@@ -83,14 +86,18 @@ def serve(
 ) -> None:
     """Take calls until stopped (SIGINT or SIGTERM)."""
     from server.config import load_config
-    from server.serve import serve_until_stopped
 
-    overrides = {
-        section: {"port": port}
-        for section, port in (("sip", sip_port), ("http", http_port))
-        if port is not None
-    }
+    given = (
+        ("sip", "port", sip_port),
+        ("http", "port", http_port),
+        ("serve", "processes", processes),
+    )
+    overrides = {section: {key: value} for section, key, value in given if value is not None}
     loaded = load_config(config, **overrides)
+    if loaded.serve.count > 1:
+        from server.processes.parent import serve_in_processes as serve_until_stopped
+    else:
+        from server.serve import serve_until_stopped
     asyncio.run(serve_until_stopped(loaded, demo_shop=demo_shop, announce=announce))
 
 

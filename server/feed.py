@@ -6,7 +6,10 @@ A subscriber that does not keep up loses its oldest events, never anyone else's.
 import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
+
+Subscriber: TypeAlias = asyncio.Queue[dict[str, Any] | None]
+"""Events as they come; None says that the server is going down."""
 
 _BACKLOG = 256  # events a subscriber may lag behind
 
@@ -15,16 +18,16 @@ class Feed:
     """Fan-out of JSON-ready events to any number of subscribers; use on the event loop."""
 
     def __init__(self) -> None:
-        self._queues: set[asyncio.Queue[dict[str, Any] | None]] = set()
+        self._queues: set[Subscriber] = set()
 
     def publish(self, event: dict[str, Any]) -> None:
         for queue in self._queues:
-            self._offer(queue, event)
+            self.offer(queue, event)
 
     @contextmanager
-    def subscribe(self) -> Generator[asyncio.Queue[dict[str, Any] | None], None, None]:
-        """A queue of events from now on; None says that the server is going down."""
-        queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(_BACKLOG)
+    def subscribe(self) -> Generator[Subscriber, None, None]:
+        """A queue of events from now on."""
+        queue: Subscriber = asyncio.Queue(_BACKLOG)
         self._queues.add(queue)
         try:
             yield queue
@@ -34,10 +37,11 @@ class Feed:
     def close(self) -> None:
         """End every subscription."""
         for queue in self._queues:
-            self._offer(queue, None)
+            self.offer(queue, None)
 
     @staticmethod
-    def _offer(queue: asyncio.Queue[dict[str, Any] | None], event: dict[str, Any] | None) -> None:
+    def offer(queue: Subscriber, event: dict[str, Any] | None) -> None:
+        """Give one subscriber an event."""
         if queue.full():
             queue.get_nowait()
         queue.put_nowait(event)

@@ -20,19 +20,26 @@ from server.lifetime import background
 from server.observability import Metrics
 from server.records.errors import RecordsUnavailableError
 from server.records.records import Records
+from server.records.spools import left_spools, settle, spool_folder
 
 
 async def open_records(
-    parts: AsyncExitStack, config: Config, database_url: str, metrics: Metrics
+    parts: AsyncExitStack, config: Config, database_url: str, metrics: Metrics, number: int
 ) -> Records:
     """Keep records; they wait on disk while the database is away.
+
+    Args:
+        number: of this process. The first sees to what was left by processes that are no more.
 
     Raises:
         RecordsSetupError: the database cannot be used at all.
     """
-    records = await Records.open(database_url, config.data_dir / "spool")
+    records = await Records.open(database_url, spool_folder(config.data_dir, number))
     parts.push_async_callback(records.close)
     metrics.records_spooled.set_function(lambda: records.spooled)
+    if number == 0:
+        left = left_spools(config.data_dir, config.serve.count)
+        await background(parts, settle(database_url, left), "spools of processes that are no more")
     return records
 
 

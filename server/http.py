@@ -18,13 +18,14 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Protocol
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import AwareDatetime
 
 from server.accounts.access import Access
@@ -33,7 +34,7 @@ from server.accounts.http import accounts_router, handle_errors
 from server.accounts.oidc import OidcProvider
 from server.accounts.rights import Right
 from server.accounts.users import User
-from server.feed import Feed
+from server.feed import Feed, Subscriber
 from server.handoff.export import CallNotOverError
 from server.handoff.vcon_export import VconExport
 from server.observability import Metrics, request_context
@@ -47,6 +48,28 @@ from server.records.records import Records
 _RECHECK_S: Final = 15.0  # how long a live feed outlives the session it was opened in
 
 
+class Others(Protocol):
+    """The other processes of this server."""
+
+    async def exposition(self, own: str) -> str:
+        """The metrics of all, ours among them, in Prometheus's text format."""
+        ...
+
+    def joining(self, subscriber: Subscriber) -> AbstractAsyncContextManager[None]:
+        """Their events go to this subscriber of ours too, meanwhile."""
+        ...
+
+
+class Alone:
+    """There is no other process."""
+
+    async def exposition(self, own: str) -> str:
+        return own
+
+    def joining(self, subscriber: Subscriber) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpPorts:
     """What the HTTP side shows."""
@@ -56,6 +79,7 @@ class HttpPorts:
     records: Records
     feed: Feed
     vcons: VconExport
+    others: Others = field(default_factory=Alone)
 
 
 def make_app(ports: HttpPorts, access: Access, *, oidc: OidcProvider | None = None) -> FastAPI:
@@ -85,7 +109,7 @@ def make_app(ports: HttpPorts, access: Access, *, oidc: OidcProvider | None = No
     app.include_router(_calls(ports.records, access))
     app.include_router(_vcons(ports, access))
     app.include_router(_desk(ports.records.desk, access))
-    app.include_router(_live(ports.feed, access))
+    app.include_router(_live(ports, access))
     app.include_router(accounts_router(access, oidc))
     mount_assets(app)
     return app
@@ -103,7 +127,8 @@ def _public(ports: HttpPorts) -> APIRouter:
 
     @router.get("/metrics")
     async def metrics() -> Response:  # pyright: ignore[reportUnusedFunction]
-        return Response(generate_latest(ports.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        text = await ports.others.exposition(ports.metrics.exposition())
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
 
     return router
 
@@ -198,7 +223,7 @@ def _desk(desk: DeskRecords, access: Access) -> APIRouter:
     return router
 
 
-def _live(feed: Feed, access: Access) -> APIRouter:
+def _live(ports: HttpPorts, access: Access) -> APIRouter:
     router = APIRouter(prefix="/v1")
 
     @router.get("/live", dependencies=[Depends(access.require(Right.SEE_LIVE))])
@@ -207,7 +232,7 @@ def _live(feed: Feed, access: Access) -> APIRouter:
             user = await access.user_of(request)
             return user is not None and user.may(Right.SEE_LIVE)
 
-        return StreamingResponse(_events(feed, still_may), media_type="text/event-stream")
+        return StreamingResponse(_events(ports, still_may), media_type="text/event-stream")
 
     return router
 
@@ -222,22 +247,23 @@ async def _found(records: Records, call_id: uuid.UUID, user: User, all_calls: Ri
     return found
 
 
-async def _events(feed: Feed, still_may: Callable[[], Awaitable[bool]]) -> AsyncIterator[str]:
+async def _events(ports: HttpPorts, still_may: Callable[[], Awaitable[bool]]) -> AsyncIterator[str]:
     """Server-sent events (WHATWG HTML §9.2) until the server or the client goes, or may no more."""
-    with feed.subscribe() as queue:
+    with ports.feed.subscribe() as queue:
         yield ": connected\n\n"
-        checked_s = time.monotonic()
-        while True:
-            try:
-                async with asyncio.timeout(_RECHECK_S):
-                    event = await queue.get()
-            except TimeoutError:
-                yield ": still here\n\n"
-            else:
-                if event is None:
-                    return
-                yield f"data: {json.dumps(event, default=str)}\n\n"
-            if time.monotonic() - checked_s >= _RECHECK_S:
-                if not await still_may():
-                    return
-                checked_s = time.monotonic()
+        async with ports.others.joining(queue):
+            checked_s = time.monotonic()
+            while True:
+                try:
+                    async with asyncio.timeout(_RECHECK_S):
+                        event = await queue.get()
+                except TimeoutError:
+                    yield ": still here\n\n"
+                else:
+                    if event is None:
+                        return
+                    yield f"data: {json.dumps(event, default=str)}\n\n"
+                if time.monotonic() - checked_s >= _RECHECK_S:
+                    if not await still_may():
+                        return
+                    checked_s = time.monotonic()

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -44,9 +44,10 @@ LATE_MS: Final = (5.0, 20.0, 60.0)
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
 
-    def __init__(self, *, personal: bool) -> None:
+    def __init__(self, *, personal: bool, process: int | None = None) -> None:
         super().__init__()
         self._personal = personal
+        self._process = {} if process is None else {"process": process}
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -54,6 +55,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **self._process,
         }
         for name, variable in (("session_id", session_id), ("request_id", request_id)):
             if (value := variable.get()) is not None:
@@ -67,10 +69,14 @@ class JsonFormatter(logging.Formatter):
         return key not in _STANDARD and (self._personal or not key.startswith("pii_"))
 
 
-def configure_logging(level: str, *, personal: bool) -> None:
-    """Write the process's log to standard error, as JSON lines."""
+def configure_logging(level: str, *, personal: bool, process: int | None = None) -> None:
+    """Write the process's log to standard error, as JSON lines.
+
+    Args:
+        process: its number, where several share standard error.
+    """
     handler = LogWriter(sys.stderr)
-    handler.setFormatter(JsonFormatter(personal=personal))
+    handler.setFormatter(JsonFormatter(personal=personal, process=process))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for noisy in ("httpx", "httpcore", "uvicorn.access", "faster_whisper"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -188,6 +194,10 @@ class Metrics:
         self.load_signal = gauge("load_signal", "What the load is judged by, in seconds", "signal")
         self.recognition_waiting = gauge("recognition_waiting", "Utterances in line to be heard")
         self.records_spooled = gauge("records_spooled_bytes", "Records that wait on disk")
+
+    def exposition(self) -> str:
+        """All of them now, in Prometheus's text format."""
+        return generate_latest(self.registry).decode()
 
     def watch_clock(self, clock: Ticks) -> None:
         """Export how punctual the media clock is, and what CPU goes where."""

@@ -4,24 +4,22 @@ SIGTERM drains: no new call is taken, /healthz says so, and those that are up ma
 `[load] drain_s`. SIGINT, or a second SIGTERM, ends them at once.
 """
 
-import asyncio
 import gc
 import json
 import logging
-import signal
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack, suppress
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import asdict
 
 import typer
 
-from server.app import running
-from server.config import BackendConfig, Config
-from server.demo_shop import running_shop
-from server.errors import StartError
+from server.app import Addresses, running
+from server.config import Config
 from server.observability import configure_logging
-from server.postgres import EmbeddedPostgres
 from server.precedence import Precedence, take_precedence
+from server.processes.share import Share
+from server.stopping import Stop
+from server.surroundings import surrounded
 
 log = logging.getLogger(__name__)
 
@@ -33,23 +31,31 @@ async def serve_until_stopped(config: Config, *, demo_shop: bool, announce: bool
         StartError, ConfigError, PostgresError, ModelError, FlowError, ActionsError: cannot start.
     """
     configure_logging(config.log.level, personal=config.log.personal)
-    stop = _Stop.on_signals()
+    stop = Stop.on_signals()
     async with AsyncExitStack() as parts:
-        postgres = None if config.database.url else await _embedded(parts, config)
-        database_url = (
-            _url(config) if postgres is None else await postgres.ensure_database("frontdesk")
-        )
-        if demo_shop:
-            if postgres is None:
-                raise StartError(
-                    "--demo-shop keeps its orders in the embedded database: unset DATABASE_URL"
-                )
-            shop = await parts.enter_async_context(
-                running_shop(await postgres.ensure_database("shop"))
-            )
-            backend = BackendConfig.model_validate({"url": shop.url, "token": shop.token})
-            config = config.model_copy(update={"backend": backend})
-        server = await parts.enter_async_context(running(config, database_url))
+        config, database_url = await surrounded(parts, config, demo_shop=demo_shop)
+        tell = tell_program if announce else _tell_person
+        await serve_calls(config, database_url, stop, tell=tell)
+
+
+async def serve_calls(
+    config: Config,
+    database_url: str,
+    stop: Stop,
+    *,
+    tell: Callable[[Addresses], None],
+    share: Share | None = None,
+) -> None:
+    """Take calls on this process until asked to stop, then let them finish or end them.
+
+    Args:
+        tell: told once, when calls are taken.
+        share: what this process has of a server of several.
+
+    Raises:
+        StartError, ModelError, FlowError, ActionsError: cannot start.
+    """
+    async with running(config, database_url, share) as server:
         # What is loaded stays: a full collection over models and modules stops every call for
         # a tenth of a second, one over what calls leave behind does not.
         gc.collect()
@@ -57,62 +63,16 @@ async def serve_until_stopped(config: Config, *, demo_shop: bool, announce: bool
         precedence = take_precedence() if config.rtp.precedence else Precedence.NONE
         addresses = server.addresses
         log.info("taking calls", extra={**asdict(addresses), "precedence": precedence})
-        if announce:
-            print(json.dumps({"event": "ready", **asdict(addresses)}), flush=True)
-        else:
-            typer.echo(
-                f"frontdesk takes calls at {addresses.sip}; health at {addresses.http}/healthz"
-            )
+        tell(addresses)
         await stop.asked.wait()
         await stop.unless_at_once(server.calls.drain(finish_s=config.load.drain_s))
         log.info("stopping")
 
 
-@dataclass(frozen=True, slots=True)
-class _Stop:
-    """What signals ask for: to stop, and to do it at once."""
-
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-    at_once: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @classmethod
-    def on_signals(cls) -> "_Stop":
-        stop, loop = cls(), asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, stop.ask)
-        loop.add_signal_handler(signal.SIGINT, stop.ask_at_once)
-        return stop
-
-    def ask(self) -> None:
-        """Asked twice is asked to do it at once."""
-        if self.asked.is_set():
-            self.at_once.set()
-        self.asked.set()
-
-    def ask_at_once(self) -> None:
-        self.at_once.set()
-        self.asked.set()
-
-    async def unless_at_once(self, work: Coroutine[None, None, None]) -> None:
-        """Do this, but not longer than until asked to stop at once."""
-        working = asyncio.ensure_future(work)
-        waiting = asyncio.ensure_future(self.at_once.wait())
-        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        if working.done():
-            await working
-            return
-        working.cancel()
-        with suppress(asyncio.CancelledError):
-            await working
+def tell_program(addresses: Addresses) -> None:
+    """One JSON line, for whoever started us."""
+    print(json.dumps({"event": "ready", **asdict(addresses)}), flush=True)
 
 
-async def _embedded(parts: AsyncExitStack, config: Config) -> EmbeddedPostgres:
-    postgres = EmbeddedPostgres(config.data_dir / "postgres")
-    await postgres.start()
-    parts.push_async_callback(postgres.stop)
-    return postgres
-
-
-def _url(config: Config) -> str:
-    assert config.database.url is not None
-    return config.database.url.get_secret_value()
+def _tell_person(addresses: Addresses) -> None:
+    typer.echo(f"frontdesk takes calls at {addresses.sip}; health at {addresses.http}/healthz")

@@ -1,6 +1,6 @@
 """The SIP door: INVITEs become legs, legs become calls; and calls of ours go out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from server.calls import Calls
 from server.config import RtpConfig, SipConfig
@@ -18,6 +18,7 @@ from telephony.sip.outputs import Address
 from telephony.sip.registrar import Binding, Registrar, Secrets
 from telephony.sip.replaces import Replaces
 from telephony.sip.uri import parse_uri
+from telephony.sip.wire import Wire
 from telephony.sip_leg import MediaOptions, SipLeg
 
 _EVERY_ADDRESS = "0.0.0.0"  # noqa: S104
@@ -27,21 +28,33 @@ class SipDoor:
     """Takes calls over SIP and hands them on, and makes calls."""
 
     def __init__(
-        self, config: SipConfig, media: MediaOptions, calls: Calls, agents: Secrets | None
+        self,
+        config: SipConfig,
+        media: MediaOptions,
+        calls: Calls,
+        agents: Secrets | None,
+        wire: Wire | None,
     ) -> None:
-        self._config, self._media, self._calls = config, media, calls
+        self._config, self._media, self._calls, self._wire = config, media, calls, wire
         self._registrar = None if agents is None else _registrar(config, agents)
         self._proxy = _proxy(config)
         self._endpoint: SipEndpoint | None = None
 
     @classmethod
     async def open(
-        cls, config: SipConfig, rtp: RtpConfig, calls: Calls, *, agents: Secrets | None = None
+        cls,
+        config: SipConfig,
+        rtp: RtpConfig,
+        calls: Calls,
+        *,
+        agents: Secrets | None = None,
+        wire: Wire | None = None,
     ) -> "SipDoor":
         """Bind the SIP port and start taking calls.
 
         Args:
             agents: what is kept of the passwords of agents' phones; None: phones cannot register.
+            wire: the way to the network where another process has the SIP port.
 
         Raises:
             StartError: the address cannot be bound, the range of media ports is unusable, or the
@@ -57,7 +70,7 @@ class SipDoor:
             advertised_host=config.advertised_host,
             timeout_s=rtp.media_timeout_s,
         )
-        door = cls(config, media, calls, agents)
+        door = cls(config, media, calls, agents, wire)
         await door._bind()
         return door
 
@@ -73,6 +86,12 @@ class SipDoor:
         """Calls over SIP in either direction, those on their way out included."""
         assert self._endpoint is not None
         return self._endpoint.call_count
+
+    @property
+    def call_ids(self) -> Sequence[str]:
+        """Of the same."""
+        assert self._endpoint is not None
+        return self._endpoint.call_ids
 
     @property
     def ports_in_use(self) -> int:
@@ -161,6 +180,7 @@ class SipDoor:
                 allow_call=lambda caller, source: self._calls.admit(caller=caller, trunk=source[0]),
                 busy=lambda source: self._calls.busy(trunk=source[0]),
                 registrar=self._registrar,
+                wire=self._wire,
             )
         except OSError as error:
             raise StartError(

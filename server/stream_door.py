@@ -1,5 +1,6 @@
 """The stream door: carriers' WebSockets become legs, legs become calls."""
 
+import socket
 from urllib.parse import urlsplit, urlunsplit
 
 from server.calls import Calls
@@ -22,9 +23,18 @@ class StreamDoor:
 
     @classmethod
     async def open(
-        cls, config: StreamsConfig, calls: Calls, *, max_calls: int, media_timeout_s: float
+        cls,
+        config: StreamsConfig,
+        calls: Calls,
+        *,
+        max_calls: int,
+        media_timeout_s: float,
+        listener: socket.socket | None = None,
     ) -> "StreamDoor":
         """Bind the port and start taking calls; `config.port` must be set.
+
+        Args:
+            listener: a bound socket to take them from, instead of one of our own.
 
         Raises:
             StartError: the address cannot be bound.
@@ -44,6 +54,7 @@ class StreamDoor:
                 options,
                 on_call=lambda leg: calls.take(leg, trunk=leg.trunk),
                 admit=lambda caller, trunk: calls.admit(caller=caller, trunk=trunk),
+                listener=listener,
             )
         except OSError as error:
             raise StartError(

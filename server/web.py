@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from server.errors import StartError
+from server.listening import listen, url_of
 
 _GRACE_S = 3  # for answers in the air when we stop; live feeds are ended before
 
@@ -28,20 +28,21 @@ async def serving(app: FastAPI, host: str, port: int) -> AsyncGenerator[str, Non
     Raises:
         StartError: the address cannot be bound.
     """
-    try:
-        listener = socket.create_server((host, port))
-    except OSError as error:
-        raise StartError(
-            f"HTTP cannot listen on {host}:{port} ({error.strerror}): stop what uses it, or set"
-            " [http] port or --http-port"
-        ) from error
+    listener = listen(host, port)
+    async with serving_on(app, listener):
+        yield url_of(listener)
+
+
+@asynccontextmanager
+async def serving_on(app: FastAPI, listener: socket.socket) -> AsyncGenerator[None, None]:
+    """Serve `app` meanwhile on a socket, which is closed then."""
     config = uvicorn.Config(
         app, log_config=None, lifespan="off", access_log=False, timeout_graceful_shutdown=_GRACE_S
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     try:
-        yield f"http://{host}:{listener.getsockname()[1]}"
+        yield
     finally:
         server.should_exit = True
         await task

@@ -17,6 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_PROCESS: Final = "process"
+_LEVELS: Final = ("_seconds", "_load_step", "_load_signal", "_memory_per_call_bytes")
 _TIMEOUT_S: Final = 1.5  # a server that is too busy to answer leaves a hole in the plot
 
 
@@ -82,6 +84,9 @@ async def _metrics(access: ServerAccess, client: httpx.AsyncClient) -> dict[str,
 def parse_metrics(text: str) -> dict[str, float]:
     """Every sample of an exposition but buckets and creation times, by name and labels.
 
+    A server of several processes labels each sample with its process: they are put together here,
+    so that the figures are the server's, however many processes it has.
+
     Raises:
         ValueError: not Prometheus's text format.
     """
@@ -90,9 +95,21 @@ def parse_metrics(text: str) -> dict[str, float]:
         for sample in family.samples:
             if sample.name.endswith(("_bucket", "_created")):
                 continue
-            labels = ",".join(f"{key}={sample.labels[key]}" for key in sorted(sample.labels))
-            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = float(sample.value)
+            labels = ",".join(
+                f"{key}={sample.labels[key]}" for key in sorted(sample.labels) if key != _PROCESS
+            )
+            name = f"{sample.name}{{{labels}}}" if labels else sample.name
+            value = float(sample.value)
+            if name in found:
+                together = max if _is_a_level(family.type, sample.name) else sum
+                value = together((found[name], value))
+            found[name] = value
     return found
+
+
+def _is_a_level(kind: str, name: str) -> bool:
+    """Whether the server's figure is that of its worst process, and not of all of them together."""
+    return kind == "gauge" and name.endswith(_LEVELS)
 
 
 # --- /proc ----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from server.processes.frames import MAX_FRAME, Passed, pack, pack_reports, unpack
 from server.processes.glance import call_id_prefix, glance
+from server.processes.routing import REPORT_S
 
 _AT_ONCE: Final = 32  # frames in one go, so that a flood does not hold up the media clock
 _REMEMBERED: Final = 4_096  # Call-IDs that were taken: a repeated INVITE is not given back
@@ -21,7 +22,14 @@ class PassedDatagrams(asyncio.DatagramTransport):
     """The transport of a SIP endpoint whose port belongs to the parent.
 
     Datagrams leave from the parent's own socket, so that every peer sees one address.
+
+    Attributes:
+        declines: asked for a first INVITE: should another worker have it?
+        on_parent_gone: called once when nothing can come any more.
     """
+
+    declines: Callable[[], bool]
+    on_parent_gone: Callable[[], None]
 
     def __init__(
         self,
@@ -29,19 +37,17 @@ class PassedDatagrams(asyncio.DatagramTransport):
         network: socket.socket,
         *,
         worker: int,
-        declines: Callable[[], bool] = lambda: False,
-        on_parent_gone: Callable[[], None] = lambda: None,
     ) -> None:
         """
         Args:
             parent: our end of the socket to it.
             network: the SIP socket, for sending.
-            declines: asked for a first INVITE: should another worker have it?
-            on_parent_gone: called once when nothing can come any more.
+            worker: our number.
         """
         super().__init__({"sockname": network.getsockname()})
         self._parent, self._network, self._worker = parent, network, worker
-        self.declines, self._on_parent_gone = declines, on_parent_gone
+        self.declines = lambda: False
+        self.on_parent_gone = lambda: None
         self._taken: OrderedDict[bytes, None] = OrderedDict()
         self._protocol: asyncio.DatagramProtocol | None = None
         self._loop = asyncio.get_running_loop()
@@ -57,8 +63,14 @@ class PassedDatagrams(asyncio.DatagramTransport):
         protocol.connection_made(self)
         self._loop.add_reader(self._parent, self._readable)
 
+    async def keep_reporting(self, call_ids: Callable[[], Iterable[str]]) -> None:
+        """Tell the parent which calls are ours, again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(REPORT_S)
+            self.report(call_ids())
+
     def report(self, call_ids: Iterable[str]) -> None:
-        """Tell the parent which calls are ours; one report that gets lost does not matter."""
+        """Tell the parent that these calls are ours; a report that gets lost does not matter."""
         octets = (call_id.encode("utf-8", "surrogateescape") for call_id in call_ids)
         with suppress(OSError):
             for frame in pack_reports(octets):
@@ -97,7 +109,7 @@ class PassedDatagrams(asyncio.DatagramTransport):
             if not frame:
                 self._loop.remove_reader(self._parent)
                 log.error("the parent is gone")
-                self._on_parent_gone()
+                self.on_parent_gone()
                 return
             passed = unpack(frame)
             if isinstance(passed, Passed):

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -69,6 +69,7 @@ class MediaStreamEndpoint:
         *,
         on_call: Callable[[MediaStreamLeg], None],
         admit: Callable[[str, str], int | None],
+        listener: socket.socket | None = None,
     ) -> "MediaStreamEndpoint":
         """Bind the port and start taking streams.
 
@@ -78,6 +79,7 @@ class MediaStreamEndpoint:
             admit: asked for a call of this caller over this trunk (see MediaStreamLeg.trunk), both
                 empty while they are not known: None when it is welcome, or the seconds after which
                 to try again. on_call follows before anything else does.
+            listener: a bound socket to take them from, instead of one of our own.
 
         Raises:
             OSError: the address cannot be bound.
@@ -85,8 +87,7 @@ class MediaStreamEndpoint:
         endpoint = cls(options, on_call=on_call, admit=admit)
         endpoint._server = await serve(
             endpoint._serve,
-            options.host,
-            options.port,
+            **_where(options, listener),
             process_request=endpoint._screen,
             create_connection=_bounded(options.max_connections),
             compression=None,  # µ-law in base64 hardly shrinks, and every frame would pay for it
@@ -160,6 +161,12 @@ class MediaStreamEndpoint:
             return
         self._on_call(leg)
         await leg.run()
+
+
+def _where(options: EndpointOptions, listener: socket.socket | None) -> dict[str, Any]:
+    if listener is not None:
+        return {"sock": listener}
+    return {"host": options.host, "port": options.port}
 
 
 async def _start_of(connection: ServerConnection) -> Started:

@@ -234,6 +234,23 @@ def test_metrics_are_read_without_buckets():
     }
 
 
+def test_metrics_of_several_processes_add_up_to_the_servers():
+    text = (
+        "# TYPE calls counter\n"
+        'calls_total{process="0",end_reason="x"} 3\ncalls_total{process="1",end_reason="x"} 4\n'
+        '# TYPE ports gauge\nports{process="0"} 2\nports{process="1"} 5\n'
+        '# TYPE late_seconds gauge\nlate_seconds{process="0"} 0.1\nlate_seconds{process="1"} 0.3\n'
+        '# TYPE gap_seconds histogram\ngap_seconds_bucket{process="0",le="+Inf"} 1\n'
+        'gap_seconds_sum{process="0"} 0.2\ngap_seconds_sum{process="1"} 0.5\n'
+    )
+    assert parse_metrics(text) == {
+        "calls_total{end_reason=x}": 7,
+        "ports": 7,
+        "late_seconds": 0.3,
+        "gap_seconds_sum": pytest.approx(0.7),
+    }
+
+
 def test_call_that_never_was_survives_being_written():
     refused = call(Fate.REFUSED)
     assert CallRecord.from_dict(json.loads(json.dumps(refused.to_dict()))) == refused

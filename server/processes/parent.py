@@ -1,0 +1,137 @@
+"""`./frontdesk serve --processes N`: a parent that owns the ports, and N processes that take calls.
+
+The parent reads the SIP socket and keeps the workers alive; it loads no model and sees no audio.
+"""
+
+import json
+import logging
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import typer
+
+from server.config import Config
+from server.errors import StartError
+from server.lifetime import closing
+from server.listening import listen
+from server.observability import configure_logging
+from server.precedence import take_precedence
+from server.processes.dispatcher import Dispatcher
+from server.processes.portions import check_together
+from server.processes.staff import Estate, ProcessStaff
+from server.processes.supervisor import Supervisor
+from server.processes.table import LineTable
+from server.stopping import Stop
+from server.surroundings import surrounded
+
+_SPARE_LINES: Final = 64  # of a worker in the table, over max_calls: for calls nobody asked about
+
+log = logging.getLogger(__name__)
+
+
+async def serve_in_processes(config: Config, *, demo_shop: bool, announce: bool) -> None:
+    """Run until SIGINT or SIGTERM; then the workers drain, or end at once.
+
+    Raises:
+        StartError, PostgresError: it cannot start.
+    """
+    if sys.platform != "linux":
+        raise StartError("several processes need Linux: set [serve] processes = 1")
+    check_together(config)
+    configure_logging(config.log.level, personal=config.log.personal)
+    stop = Stop.on_signals()
+    async with AsyncExitStack() as parts:
+        estate = _estate(parts, config)
+        config, database_url = await surrounded(parts, config, demo_shop=demo_shop)
+        supervisor = await parts.enter_async_context(_staffed(config, database_url, estate))
+        ready = await supervisor.start()
+        if config.rtp.precedence:
+            take_precedence()
+        _tell(ready, config.serve.count, announce=announce)
+        await stop.asked.wait()
+        log.info("stopping the processes")
+        supervisor.signal(signal.SIGTERM)
+        await stop.unless_at_once(supervisor.ended())
+        supervisor.signal(signal.SIGINT)
+        await supervisor.ended()
+
+
+@asynccontextmanager
+async def _staffed(
+    config: Config, database_url: str, estate: Estate
+) -> AsyncGenerator[Supervisor, None]:
+    """Workers, none of them started; whatever happens none is left at the end."""
+    dispatcher = Dispatcher(estate.sip, estate.table)
+    staff = ProcessStaff(config, database_url, estate=estate, dispatcher=dispatcher)
+    supervisor = Supervisor(staff, workers=estate.table.workers)
+    dispatcher.open()
+    try:
+        yield supervisor
+    finally:
+        await supervisor.kill()
+        dispatcher.close()
+
+
+def _estate(parts: AsyncExitStack, config: Config) -> Estate:
+    """
+    Raises:
+        StartError: an address cannot be bound.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="frontdesk-")  # ours alone, mode 0700
+    parts.callback(folder.cleanup)
+    lines = config.sip.max_calls + _SPARE_LINES
+    return Estate(
+        sip=closing(parts, _sip_socket(config.sip.host, config.sip.port)),
+        http=closing(parts, listen(config.http.host, config.http.port)),
+        streams=_streams(parts, config),
+        table=closing(parts, LineTable.create(workers=config.serve.count, lines=lines)),
+        folder=str(Path(folder.name)),
+    )
+
+
+def _streams(parts: AsyncExitStack, config: Config) -> socket.socket | None:
+    host, port = config.streams.host, config.streams.port
+    if port is None:
+        return None
+    try:
+        return closing(parts, socket.create_server((host, port)))
+    except OSError as error:
+        raise StartError(
+            f"media streams cannot listen on {host}:{port} ({error.strerror}): stop what uses it,"
+            " or set [streams] port"
+        ) from error
+
+
+def _sip_socket(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        bound = socket.socket(family, kind, protocol)
+        try:
+            bound.setblocking(False)
+            bound.bind(address)
+        except OSError:
+            bound.close()
+            raise
+    except OSError as error:
+        raise StartError(
+            f"SIP cannot listen on {host}:{port} ({error.strerror}): stop what uses it, or set"
+            " [sip] port or --sip-port"
+        ) from error
+    return bound
+
+
+def _tell(ready: Mapping[str, Any], count: int, *, announce: bool) -> None:
+    if announce:
+        print(json.dumps({**ready, "processes": count}), flush=True)
+        return
+    typer.echo(
+        f"frontdesk takes calls at {ready['sip']} in {count} processes;"
+        f" health at {ready['http']}/healthz"
+    )

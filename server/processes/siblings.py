@@ -1,0 +1,160 @@
+"""What workers of one server ask each other: their metrics, and what happens in their calls.
+
+Each worker serves that on a Unix socket in a folder that only their user can enter. Whoever is
+asked over HTTP by the world asks the others, and answers for all. A sibling that does not answer
+is left out: it is being started again.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from fastapi import FastAPI, Response
+from fastapi.responses import StreamingResponse
+
+from server.feed import Feed, Subscriber
+from server.lifetime import background
+from server.processes import exposition
+from server.processes.table import Count, LineTable
+from server.web import serving_on
+
+_ANSWER_S: Final = 1.0  # whoever scrapes waits no longer than 10 s, by default
+_AGAIN_S: Final = 1.0  # before a sibling that is not there is tried again
+_BEAT_S: Final = 15.0  # a connection whose other end is gone is noticed so soon
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a worker shows its siblings."""
+
+    metrics: Callable[[], str]  # its exposition
+    feed: Feed
+
+
+class Siblings:
+    """The other workers, as one of them sees them.
+
+    Args:
+        folder: of the sockets.
+        number: our own.
+    """
+
+    def __init__(self, folder: Path, *, number: int, table: LineTable) -> None:
+        self._folder, self._number, self._table = folder, number, table
+        self._others = [other for other in range(table.workers) if other != number]
+
+    @asynccontextmanager
+    async def answering(self, shown: Shown) -> AsyncGenerator[None, None]:
+        """Answer the others meanwhile."""
+        path = _socket(self._folder, self._number)
+        path.unlink(missing_ok=True)  # left by the life before
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(path))
+        listener.listen()
+        async with serving_on(_app(shown), listener):
+            yield
+
+    async def exposition(self, own: str) -> str:
+        """The metrics of all, and what the parent counted."""
+        asked = await asyncio.gather(*map(self._ask, self._others))
+        found = {self._number: own}
+        found |= {other: text for other, text in zip(self._others, asked, strict=True) if text}
+        up = {str(worker): float(worker in found) for worker in range(self._table.workers)}
+        return exposition.merged(found) + self._parents(up)
+
+    @asynccontextmanager
+    async def joining(self, subscriber: Subscriber) -> AsyncGenerator[None, None]:
+        """Whoever follows our feed follows those of the others too, meanwhile."""
+        async with AsyncExitStack() as parts:
+            for other in self._others:
+                await background(parts, self._follow(other, subscriber), f"feed of {other}")
+            yield
+
+    async def _ask(self, other: int) -> str | None:
+        try:
+            async with self._client(other) as client:
+                answer = await client.get("/metrics", timeout=_ANSWER_S)
+        except httpx.HTTPError:
+            return None
+        return answer.text
+
+    async def _follow(self, other: int, subscriber: Subscriber) -> None:
+        while True:
+            try:
+                async for event in self._events(other):
+                    Feed.offer(subscriber, event)
+            except httpx.HTTPError:
+                pass
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _events(self, other: int) -> AsyncIterator[dict[str, Any]]:
+        async with (
+            self._client(other) as client,
+            client.stream("GET", "/events", timeout=2 * _BEAT_S) as answer,
+        ):
+            async for line in answer.aiter_lines():
+                if line:
+                    yield json.loads(line)
+
+    def _client(self, other: int) -> httpx.AsyncClient:
+        path = str(_socket(self._folder, other))
+        transport = httpx.AsyncHTTPTransport(uds=path)
+        return httpx.AsyncClient(transport=transport, base_url="http://sibling")
+
+    def _parents(self, up: Mapping[str, float]) -> str:
+        def counted(name: str, about: str, what: Count) -> str:
+            return exposition.counter(f"frontdesk_{name}", about, self._table.counted(what))
+
+        remembered = {"": float(self._table.counted(Count.REMEMBERED))}
+        return "".join(
+            (
+                exposition.gauge(
+                    "frontdesk_process_up", "Whether a process answers", up, exposition.LABEL
+                ),
+                exposition.gauge("frontdesk_call_ids", "Call-IDs that are remembered", remembered),
+                counted("sip_passed", "Datagrams passed to a process", Count.PASSED),
+                counted("sip_asked_again", "Calls that a process passed on", Count.ASKED_AGAIN),
+                counted("sip_dropped_no_sip", "Datagrams that were nobody's", Count.NO_SIP),
+                counted("sip_dropped_full", "Datagrams a process had no room for", Count.NO_ROOM),
+                counted("process_restarts", "Processes started again", Count.RESTARTS),
+            )
+        )
+
+
+def _socket(folder: Path, number: int) -> Path:
+    return folder / f"{number}.sock"
+
+
+def _app(shown: Shown) -> FastAPI:
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/metrics")
+    async def metrics() -> Response:  # pyright: ignore[reportUnusedFunction]
+        return Response(shown.metrics(), media_type="text/plain")
+
+    @app.get("/events")
+    async def events() -> StreamingResponse:  # pyright: ignore[reportUnusedFunction]
+        return StreamingResponse(_lines(shown.feed), media_type="application/x-ndjson")
+
+    return app
+
+
+async def _lines(feed: Feed) -> AsyncIterator[str]:
+    """An event a line; an empty one now and then, so that the end of either side is noticed."""
+    with feed.subscribe() as subscriber:
+        while True:
+            try:
+                async with asyncio.timeout(_BEAT_S):
+                    event = await subscriber.get()
+            except TimeoutError:
+                yield "\n"
+            else:
+                if event is None:
+                    return
+                yield f"{json.dumps(event, default=str)}\n"

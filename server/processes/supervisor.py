@@ -1,0 +1,142 @@
+"""Workers are started, watched, started again when they die, and asked to stop."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+from server.demo_shop import first_line
+from server.errors import StartError
+
+_START_S: Final = 90.0  # several load their models from a slow disk at the same time
+_FIRST_PAUSE_S: Final = 1.0  # before a worker that died is started again
+_LONGEST_PAUSE_S: Final = 30.0
+_STEADY_S: Final = 60.0  # a worker that lived so long is no worker that cannot live
+
+log = logging.getLogger(__name__)
+
+
+class Staff(Protocol):
+    """What is done with workers."""
+
+    async def spawn(self, worker: int) -> asyncio.subprocess.Process:
+        """Start its process, which says in one line of JSON when it is ready."""
+        ...
+
+    def joined(self, worker: int) -> None:
+        """It takes calls from now on."""
+        ...
+
+    def left(self, worker: int) -> None:
+        """Its process has ended, and its calls with it; also when it never joined."""
+        ...
+
+
+class Supervisor:
+    """All workers of one server. Made for one event loop."""
+
+    def __init__(
+        self, staff: Staff, *, workers: int, first_pause_s: float = _FIRST_PAUSE_S
+    ) -> None:
+        """
+        Args:
+            first_pause_s: before a worker that died is started again; it doubles from life to life.
+        """
+        self._staff, self._count, self._first_pause_s = staff, workers, first_pause_s
+        self._processes: dict[int, asyncio.subprocess.Process] = {}
+        self._keeping: list[asyncio.Task[None]] = []
+        self._stopping = asyncio.Event()
+
+    async def start(self) -> Mapping[str, Any]:
+        """Start them all; the first one alone, since it makes what all keep on the disk.
+
+        Returns:
+            what the first one said when it was ready.
+
+        Raises:
+            StartError: one did not start; `kill` those that did.
+        """
+        ready = await self._begin(0)
+        others = [asyncio.create_task(self._begin(worker)) for worker in range(1, self._count)]
+        for outcome in await asyncio.gather(*others, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+        for worker in range(self._count):
+            keeping = asyncio.create_task(self._keep(worker), name=f"worker {worker}")
+            self._keeping.append(keeping)
+        return ready
+
+    def signal(self, number: int) -> None:
+        """Send all that live this signal, and start none again."""
+        self._stopping.set()
+        for process in self._processes.values():
+            with suppress(ProcessLookupError):
+                process.send_signal(number)
+
+    async def ended(self) -> None:
+        """Wait until all have ended; they must have been signalled."""
+        await asyncio.gather(*map(asyncio.shield, self._keeping))
+
+    async def kill(self) -> None:
+        """End at once whoever is still there. Idempotent."""
+        self._stopping.set()
+        for keeping in self._keeping:
+            keeping.cancel()
+        await asyncio.gather(*self._keeping, return_exceptions=True)
+        for worker in list(self._processes):
+            await self._end(worker)
+
+    async def _keep(self, worker: int) -> None:
+        """Life after life, until all are asked to stop."""
+        loop, pause_s = asyncio.get_running_loop(), self._first_pause_s
+        while True:
+            began_s = loop.time()
+            await self._outlive(worker)
+            if loop.time() - began_s >= _STEADY_S:
+                pause_s = self._first_pause_s
+            if await self._told_to_stop(within_s=pause_s):
+                return
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            try:
+                await self._begin(worker)
+            except StartError as error:
+                log.warning("process not started", extra={"worker": worker, "error": str(error)})
+
+    async def _begin(self, worker: int) -> Mapping[str, Any]:
+        process = self._processes[worker] = await self._staff.spawn(worker)
+        try:
+            what = f"process {worker}"
+            ready = await first_line(process, timeout_s=_START_S, what=what, log=None)
+        except BaseException:
+            await self._end(worker)
+            raise
+        self._staff.joined(worker)
+        log.info("process takes calls", extra={"worker": worker, "pid": process.pid})
+        return ready
+
+    async def _outlive(self, worker: int) -> None:
+        process = self._processes.get(worker)
+        if process is None:  # it did not start
+            return
+        status = await process.wait()
+        await self._end(worker)
+        if not self._stopping.is_set():
+            log.error("process died", extra={"worker": worker, "status": status})
+
+    async def _end(self, worker: int) -> None:
+        """Make sure that it has ended, and that nothing is left of it."""
+        process = self._processes.pop(worker)
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+        self._staff.left(worker)
+
+    async def _told_to_stop(self, *, within_s: float) -> bool:
+        try:
+            async with asyncio.timeout(within_s):
+                await self._stopping.wait()
+        except TimeoutError:
+            return False
+        return True
