@@ -43,7 +43,7 @@ async def test_call_is_interrupted_answered_and_explained_by_the_records(tmp_pat
         call = await make_call(stack.server.sip, plan, book, caller="turns-test")
         access = RecordsAccess(url=stack.server.http, token=stack.server.token)
         turns = await read_turns(access, [call.caller])
-    assert call.ended == "the plan is done"
+    assert call.ended == "the plan is done", (call.marks, call.spans, turns)
     scores = score(call)
     [silenced] = scores.interruptions
     assert silenced.heeded
