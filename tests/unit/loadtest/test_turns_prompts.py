@@ -31,8 +31,8 @@ def questions(flow: Flow) -> Iterator[tuple[str, Prompt]]:
         texts.append((slot.ask, ASKED[name]))
         asked.append((slot.reprompts, ASKED[name]))
     for reprompts, prompt in asked:
-        helps = [reprompts.help] if reprompts.help is not None else []
-        texts += [(text, prompt) for text in (*reprompts.no_input, *reprompts.no_match, *helps)]
+        ways = (*reprompts.no_input, *reprompts.no_match, reprompts.help)
+        texts += [(text, prompt) for text in ways]
     for text, prompt in texts:
         yield from ((form, prompt) for form in text.forms)
 
