@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
-from models.vad import SileroVad
 from server.accounts.access import Access
 from server.admission import Admission, Limits
 from server.approval_policy import approvals_of
@@ -28,6 +27,7 @@ from server.lifetime import background, closing
 from server.listening import listen, url_of
 from server.live_calls import LiveCalls
 from server.load import Load
+from server.media import start_media
 from server.observability import Metrics
 from server.people import PeopleNeeds, mount_people, open_people, open_phones, vcons_of
 from server.phone_door import PhoneDoor
@@ -41,12 +41,12 @@ from server.twilio_webhook import twilio_webhook
 from server.web import serving_on
 from telephony.leg import OutgoingLeg
 from telephony.media_clock import MediaClock
+from telephony.rtp.exchange import RtpExchange
 from telephony.sip.live_call import LiveCall as SipCall
 from telephony.sip.replaces import Replaces
 from telephony.webrtc import WebRtcPeers
-from voice.plane import MediaPlane
+from voice.floor import TurnTiming
 from voice.session import SessionOptions
-from voice.turn import TurnTiming
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +84,7 @@ class _Inside:
     vcons: VconExport
     people: People | None  # None: callers are not handed to people
     calls: Calls
+    exchange: RtpExchange
 
 
 @asynccontextmanager
@@ -104,7 +105,12 @@ async def running(
         calls = inside.calls
         phones = await open_phones(parts, inside.access) if inside.people else None
         door = dialler.door = await SipDoor.open(
-            config.sip, config.rtp, calls, agents=phones, wire=share and share.wire
+            config.sip,
+            config.rtp,
+            calls,
+            exchange=inside.exchange,
+            agents=phones,
+            wire=share and share.wire,
         )
         parts.push_async_callback(door.close)
         streams = await _open_streams(parts, config, calls, share)
@@ -143,7 +149,7 @@ async def _open_inside(
     records = await open_records(parts, config, database_url, metrics, number)
     access = await open_access(parts, config, database_url)
     actions = await open_actions(parts, config, database_url, metrics)
-    plane, clock = await _start_media(parts, engines.vad, metrics)
+    media = await start_media(parts, engines.vad, metrics)
     ours = closing(
         parts,
         Recogniser(
@@ -156,7 +162,7 @@ async def _open_inside(
     metrics.watch_recognition(ours)
     stt = await behind_vendor(parts, config.speech, ours)
     tts = closing(parts, Speaker(engines.voice))
-    load, admission = await _open_load(parts, config, metrics, clock, ours, share)
+    load, admission = await _open_load(parts, config, metrics, media.clock, ours, share)
     recordings = config.data_dir / "recordings" if config.recording.enabled else None
     vcons = vcons_of(config, records, access)
     approvals = approvals_of(config, engines.flow)
@@ -166,7 +172,7 @@ async def _open_inside(
             stt=stt,
             tts=tts,
             vad=engines.vad,
-            plane=plane,
+            plane=media.plane,
             live=live,
             records=records,
             feed=feed,
@@ -186,7 +192,7 @@ async def _open_inside(
             stt=stt,
             tts=tts,
             vad=engines.vad,
-            plane=plane,
+            plane=media.plane,
             flow=engines.flow,
             classifier=engines.classifier,
             actions=actions,
@@ -206,6 +212,7 @@ async def _open_inside(
         options=SessionOptions(
             timing=TurnTiming(no_input_s=config.dialog.no_input_s),
             may_guess=lambda: load.step < Step.NO_GUESSING,
+            may_overhear=lambda: load.step < Step.NO_GUESSING,
             second_opinion=lambda: load.step < Step.ONE_TIER,
         ),
         live=live,
@@ -220,6 +227,7 @@ async def _open_inside(
         vcons=vcons,
         people=people,
         calls=calls,
+        exchange=media.exchange,
     )
 
 
@@ -277,16 +285,6 @@ def _make_app(
     if inside.people is not None:
         mount_people(app, config, inside.people, access=inside.access, live=inside.live)
     return app
-
-
-async def _start_media(
-    parts: AsyncExitStack, vad: SileroVad, metrics: Metrics
-) -> tuple[MediaPlane, MediaClock]:
-    plane, clock = MediaPlane(vad), MediaClock()
-    clock.add(plane.tick)
-    metrics.watch_clock(clock)
-    await background(parts, clock.run(), "media clock")
-    return plane, clock
 
 
 async def _open_load(

@@ -180,6 +180,9 @@ class Metrics:
             buckets=(0.005, 0.02, *delays_s),
         )
         self.tick_late = gauge("media_tick_late_p99_seconds", "Lateness of the media tick, p99")
+        self.send_jitter = gauge(
+            "media_send_jitter_p99_seconds", "From one sending of packets to the next, less 20 ms"
+        )
         self.loop_lag = gauge("event_loop_lag_seconds", "The event loop's worst in the last second")
         self.tasks = gauge("tasks", "Tasks on the event loop")
         self.sip_dialogs = gauge("sip_dialogs", "SIP dialogs that are open, or on their way out")
@@ -204,8 +207,13 @@ class Metrics:
         lateness = clock.lateness
         self.registry.register(CpuParts(lambda: clock.cpu_s))
         self.tick_late.set_function(lambda: lateness.p99_ms / 1000)
-        self.registry.register(_Ticks(lateness))
+        self.registry.register(_Ticks(lateness, "media_ticks", "late", "Media ticks"))
         self.loop_lag.set_function(lambda: lateness.recent_ms(1.0) / 1000)
+
+    def watch_sending(self, jitter: TickLateness) -> None:
+        """Export how evenly packets leave."""
+        self.send_jitter.set_function(lambda: jitter.p99_ms / 1000)
+        self.registry.register(_Ticks(jitter, "media_sends", "uneven", "Sendings of packets"))
 
     def watch_recognition(self, recognition: Recognition) -> None:
         """Export how many utterances wait, and how many are decoded together."""
@@ -226,25 +234,22 @@ class Metrics:
 
 
 class _Ticks(Collector):
-    """The media clock's ticks since the start, and how many of them were how late."""
+    """What happens on ticks, counted since the start, and how often it was how late, or uneven."""
 
-    def __init__(self, lateness: TickLateness) -> None:
-        self._lateness = lateness
+    def __init__(self, lateness: TickLateness, name: str, late: str, what: str) -> None:
+        self._lateness, self._what = lateness, what
+        self._name, self._late = f"frontdesk_{name}", f"frontdesk_{name}_{late}"
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """A look now."""
+        yield CounterMetricFamily(self._name, self._what, value=self._lateness.ticks)
         yield CounterMetricFamily(
-            "frontdesk_media_ticks", "Media ticks served", value=self._lateness.ticks
-        )
-        yield CounterMetricFamily(
-            "frontdesk_media_ticks_left_out",
-            "Media ticks left out after stalls",
+            f"{self._name}_left_out",
+            f"{self._what}, left out after stalls",
             value=self._lateness.skipped,
         )
         late = CounterMetricFamily(
-            "frontdesk_media_ticks_late",
-            "Media ticks that were later than that",
-            labels=["over_ms"],
+            self._late, f"{self._what}, off by more than that", labels=["over_ms"]
         )
         for over_ms in LATE_MS:
             late.add_metric([f"{over_ms:g}"], self._lateness.late(over_ms))

@@ -7,6 +7,7 @@ from server.config import RtpConfig, SipConfig
 from server.errors import StartError
 from telephony.leg import LegRefusedError
 from telephony.outgoing_sip_leg import OutgoingSipLeg
+from telephony.rtp.exchange import RtpExchange
 from telephony.rtp.ports import PortRange
 from telephony.sip.digest import Credentials
 from telephony.sip.endpoint import SipEndpoint, new_token
@@ -47,12 +48,14 @@ class SipDoor:
         rtp: RtpConfig,
         calls: Calls,
         *,
+        exchange: RtpExchange | None = None,
         agents: Secrets | None = None,
         wire: Wire | None = None,
     ) -> "SipDoor":
         """Bind the SIP port and start taking calls.
 
         Args:
+            exchange: reads and sends the media of all calls together, on each tick.
             agents: what is kept of the passwords of agents' phones; None: phones cannot register.
             wire: the way to the network where another process has the SIP port.
 
@@ -68,6 +71,7 @@ class SipDoor:
             ports=ports,
             bind_host=config.host,
             advertised_host=config.advertised_host,
+            exchange=exchange,
             timeout_s=rtp.media_timeout_s,
         )
         door = cls(config, media, calls, agents, wire)

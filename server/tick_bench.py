@@ -147,20 +147,21 @@ async def _cost(
     """Run them in real time and measure the last `seconds`."""
     from models.vad import SileroVad
     from telephony.media_clock import Lateness, MediaClock
+    from telephony.rtp.exchange import RtpExchange
     from voice.plane import MediaPlane
 
-    vad = SileroVad()
+    vad, exchange = SileroVad(), RtpExchange()
     plane, clock = MediaPlane(vad), MediaClock()
     said = np.tile(speech, 1 + round((seconds + 2 * _SETTLE_S) * RATE_HZ) // len(speech))
     async with AsyncExitStack() as parts:
         callers = await parts.enter_async_context(_Callers.calling(count))
-        sessions, ports = await open_calls(state, callers.ports, vad, said, recorder)
+        sessions, ports = await open_calls(state, callers.ports, vad, said, recorder, exchange)
         gc.collect()
         gc.freeze()
         running = [asyncio.create_task(session.run()) for session in sessions]
         for session in sessions:
             plane.add(session)
-        meter = _Meter(plane.tick)
+        meter = _Meter(exchange.take_in, plane.tick, exchange.send_out)
         clock.add(meter.tick)
         await callers.call(ports, speech if state.caller_talks else _quiet_room())
         await clock.start()
@@ -197,13 +198,14 @@ async def _cost(
 class _Meter:
     """CPU of the serving thread, per tick."""
 
-    def __init__(self, tick: Callable[[float], None]) -> None:
-        self._tick = tick
+    def __init__(self, *steps: Callable[[float], None]) -> None:
+        self._steps = steps
         self.costs_s: list[float] = []
 
     def tick(self, now_s: float) -> None:
         began_s = time.thread_time()
-        self._tick(now_s)
+        for step in self._steps:
+            step(now_s)
         self.costs_s.append(time.thread_time() - began_s)
 
     def forget(self) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from models.vad import SileroVad
+from telephony.rtp.exchange import RtpExchange
 from telephony.rtp.ports import PortRange
 from telephony.rtp.session import RtpSession
 from telephony.sip.commands import CallCommand
@@ -45,6 +46,7 @@ from voice.session import CallSession, SessionPorts
 
 _HOST: Final = "127.0.0.1"
 _PORTS: Final = (30_000, 33_999)
+_WINDOW_STEP: Final = 32  # samples: what frames of 160 and windows of 256 have in common
 _STRIDE: Final = 53  # frames between what two calls are told: not all hear the same at once
 
 
@@ -160,12 +162,14 @@ async def open_calls(
     vad: SileroVad,
     speech: Pcm,
     recorder: Callable[[int], Recorder],
+    exchange: RtpExchange,
 ) -> tuple[list[CallSession], list[int]]:
     """Calls to these ports of this machine, one each, answered.
 
     Args:
         speech: what we say, int16, shape (n,); longer than is measured.
         recorder: makes each call's, by its number.
+        exchange: reads and sends for all of them, on each tick.
 
     Returns:
         The sessions, to be run and served, and the ports that their callers send to.
@@ -174,23 +178,28 @@ async def open_calls(
         PortsExhaustedError: there are fewer media ports than that.
     """
     pool = PortRange(*_PORTS)
-    media = MediaOptions(ports=pool)
+    media = MediaOptions(ports=pool, exchange=exchange)
     sessions: list[CallSession] = []
     ports: list[int] = []
     for number, remote_port in enumerate(remote_ports):
-        rtp = await RtpSession.open(_HOST, pool, randomness=random.Random(number))
+        rtp = await media.open_session(
+            _HOST, randomness=random.Random(number), clock=time.monotonic
+        )
         call = LiveCall(
             _NoSignalling(), DialogId(f"tick-{number}", "us", "them"), peer=_HOST, local_host=_HOST
         )
         leg = _Leg(call, media=media)
         leg.connect(rtp, remote_port)
+        activity = vad.open_stream()
+        # Not all began on the same tick: detectors look at 256 samples, so at eight calls in turn.
+        activity.push(np.zeros(_WINDOW_STEP * (number % 8), dtype=np.int16))
         ours = np.roll(speech, number * _STRIDE * FRAME_SAMPLES)
         session = CallSession(
             leg,
             SessionPorts(
                 stt=_Deaf(),
                 tts=_Voice(ours),
-                activity=vad.open_stream(),
+                activity=activity,
                 dialog=_Dialog(state),
                 actions=_NoActions(),
                 journal=_NoJournal(),

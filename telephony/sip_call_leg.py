@@ -18,6 +18,7 @@ from typing import Final
 from telephony.leg import LegGoneError
 from telephony.reporting_leg import ReportingLeg
 from telephony.rtp import KeyNotSentError
+from telephony.rtp.exchange import RtpExchange
 from telephony.rtp.ports import PortRange
 from telephony.rtp.session import RtpSession, RtpStatistics
 from telephony.sip.errors import RemoteProtocolError
@@ -50,6 +51,7 @@ class MediaOptions:
     ports: PortRange
     bind_host: str = "0.0.0.0"  # noqa: S104 - a server's media is reached at all its addresses
     advertised_host: str | None = None  # named to far ends; None: our address as they reach it
+    exchange: RtpExchange | None = None  # serves the sessions of all calls together
     timeout_s: float = 20.0  # without a packet, off hold, before the far end counts as gone
 
     async def open_session(
@@ -67,7 +69,9 @@ class MediaOptions:
         host = self.bind_host
         if host == "0.0.0.0" and ":" in local_host:  # noqa: S104
             host = "::"
-        return await RtpSession.open(host, self.ports, randomness=randomness, clock=clock)
+        return await RtpSession.open(
+            host, self.ports, randomness=randomness, clock=clock, exchange=self.exchange
+        )
 
 
 class SipCallLeg(ReportingLeg):

@@ -40,33 +40,48 @@ class Inbox:
         self._socket, self._wall_s = bound, wall_s
         self.errors = 0
         """Times the network had something to say instead: a peer's host refused a packet."""
-        self._stamped = sys.platform == "linux" and _stamp(bound)
+        self._ancillary = _ANCILLARY if sys.platform == "linux" and _stamp(bound) else 0
+
+    def fileno(self) -> int:
+        """The socket's file descriptor; -1 once it is closed."""
+        return self._socket.fileno()
+
+    def next(self) -> Datagram | None:
+        """The next datagram that came; None where there is none, or the network said something.
+
+        Never blocks or raises.
+        """
+        try:
+            data, ancillary, _, sender = self._socket.recvmsg(_MOST_BYTES, self._ancillary)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError:
+            self.errors += self._socket.fileno() >= 0  # or it was closed meanwhile
+            return None
+        if len(sender) != 2:  # IPv6 tells more
+            sender = sender[:2]
+        return data, sender, self._age_s(ancillary[0][2]) if ancillary else 0.0
 
     def take(self) -> list[Datagram]:
         """All that has come since the last time, at most MOST_AT_ONCE; never blocks or raises."""
         found: list[Datagram] = []
-        receive, ancillary_size = self._socket.recvmsg, _ANCILLARY if self._stamped else 0
+        errors = self.errors
         while len(found) < MOST_AT_ONCE:
-            try:
-                data, ancillary, _, sender = receive(_MOST_BYTES, ancillary_size)
-            except (BlockingIOError, InterruptedError):
+            datagram = self.next()
+            if datagram is not None:
+                found.append(datagram)
+            elif self.errors == errors or self.errors % MOST_AT_ONCE == 0:
                 break
-            except OSError:
-                if self._socket.fileno() < 0:  # closed meanwhile
-                    break
-                self.errors += 1
-                if self.errors % MOST_AT_ONCE == 0:
-                    break
-                continue
-            found.append((data, sender[:2], self._age_s(ancillary[0][2]) if ancillary else 0.0))
+            errors = self.errors
         return found
 
     def _age_s(self, stamp: bytes) -> float:
         if len(stamp) != _STAMP.size:
             return 0.0
         whole, nanoseconds = _STAMP.unpack(stamp)
+        age_s = self._wall_s() - (whole + nanoseconds * 1e-9)
         # A wall clock that is set in between shows as one packet out of place, never as negative.
-        return max(0.0, self._wall_s() - (whole + nanoseconds * 1e-9))
+        return age_s if age_s > 0.0 else 0.0
 
 
 def _stamp(sock: socket.socket) -> bool:

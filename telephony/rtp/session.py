@@ -19,7 +19,8 @@ import numpy as np
 
 from telephony.rtp import KeyNotSentError, PacketError
 from telephony.rtp.dtmf import EventPayload, KeyReceiver, key_payloads
-from telephony.rtp.inbox import Inbox
+from telephony.rtp.exchange import RtpExchange
+from telephony.rtp.inbox import Datagram, Inbox
 from telephony.rtp.jitter import Gap, JitterBuffer, JitterStatistics
 from telephony.rtp.latch import Address, SourceLatch
 from telephony.rtp.packet import (
@@ -92,6 +93,7 @@ class RtpSession:
         ports: PortRange,
         randomness: random.Random,
         clock: Callable[[], float],
+        exchange: RtpExchange | None,
     ) -> None:
         """Use `open`."""
         self.local_port: int = bound.getsockname()[1]
@@ -99,8 +101,12 @@ class RtpSession:
         self.last_packet_at_s: float | None = None
         self.last_event_at_s: float | None = None
         self._socket = bound
-        self._inbox = Inbox(bound)
+        self.inbox = Inbox(bound)
         self._ports = ports
+        self._exchange = exchange
+        self._ready: Pcm | None = None  # the next frame, where an exchange has it ready
+        self.wants_frame = False
+        """The frame before was taken."""
         self._clock = clock
         self._open = True
         self._agreed: _Agreement | None = None
@@ -126,6 +132,7 @@ class RtpSession:
         *,
         randomness: random.Random | None = None,
         clock: Callable[[], float] = time.monotonic,
+        exchange: RtpExchange | None = None,
     ) -> "RtpSession":
         """Bind a free even port of `ports` at the local IP address `host`.
 
@@ -134,18 +141,24 @@ class RtpSession:
             ports: lends the port until `close`.
             randomness: chooses SSRC, first sequence number and timestamp; the system's when None.
             clock: monotonic seconds.
+            exchange: reads and sends for this session together with others; None: it is on its
+                own.
 
         Raises:
             PortsExhaustedError: no port is free.
             OSError: the address cannot be bound.
         """
         bound = ports.bind(host)
-        return cls(
+        session = cls(
             bound=bound,
             ports=ports,
             randomness=randomness or random.SystemRandom(),
             clock=clock,
+            exchange=exchange,
         )
+        if exchange is not None:
+            exchange.join(session)
+        return session
 
     def connect(
         self,
@@ -192,6 +205,8 @@ class RtpSession:
         """
         if self._open:
             self._open = False
+            if self._exchange is not None:
+                self._exchange.leave(self)
             self._socket.close()
             self._ports.release(self.local_port)
 
@@ -213,7 +228,7 @@ class RtpSession:
             sent=self._sent,
             octets_sent=self._octets_sent,
             unsent=self._unsent,
-            unreachable=self._inbox.errors,
+            unreachable=self.inbox.errors,
             malformed=self._malformed,
             foreign=self._foreign,
             unexpected=self._unexpected,
@@ -227,15 +242,13 @@ class RtpSession:
 
         Call it once per 20 ms. Do not write to what it returns.
         """
-        self._take_in()
-        agreed = self._agreed
-        if not self._open or agreed is None or not agreed.receives:
-            return silence()
-        payload = self._jitter.pop()
-        if isinstance(payload, Gap):
-            # An empty line fades out like a lost one: speech that breaks off clicks.
-            return self._concealer.conceal()
-        return self._concealer.receive(decode(agreed.codec, payload))
+        if self._ready is None:
+            self._take_in()
+            if (due := self.next_payload()) is not None:
+                self.give(decode(*due))
+        frame, self._ready, self.wants_frame = self._ready, None, True
+        assert frame is not None
+        return frame
 
     def send_frame(self, pcm: Pcm) -> None:
         """Send 20 ms, int16, shape (160,): a frame of time, whether or not anything is sent.
@@ -256,12 +269,15 @@ class RtpSession:
             if event.first:
                 self._event_timestamp = timestamp
             payload_type, at = agreed.event_payload_type, self._event_timestamp
-            self._send(destination, payload_type, at, event.payload, event.first)
+            self.transmit(self._header(payload_type, at, event.first) + event.payload, destination)
             self._marker = True
             return
-        payload = encode(agreed.codec, pcm)
-        self._send(destination, agreed.payload_type, timestamp, payload, self._marker)
+        header = self._header(agreed.payload_type, timestamp, self._marker)
         self._marker = False
+        if self._exchange is not None:
+            self._exchange.queue(self, agreed.codec, header, destination, pcm)
+        else:
+            self.transmit(header + encode(agreed.codec, pcm), destination)
 
     def send_key(self, key: str) -> None:
         """Press a key for 100 ms, after those already waiting; `send_frame` sends it.
@@ -279,37 +295,61 @@ class RtpSession:
         self._outgoing.extend(payloads)
         self._outgoing.extend([None] * _KEY_PAUSE_FRAMES)
 
-    def _send(
-        self, destination: Address, payload_type: int, timestamp: int, payload: bytes, marker: bool
-    ) -> None:
+    def _header(self, payload_type: int, timestamp: int, marker: bool) -> bytes:
         second = payload_type | 0x80 if marker else payload_type
         sequence = self._sequence
         self._sequence = (sequence + 1) % SEQUENCE_MODULUS
-        header = _HEADER.pack(0x80, second, sequence, timestamp, self._ssrc)
+        return _HEADER.pack(0x80, second, sequence, timestamp, self._ssrc)
+
+    # --- for the exchange, see telephony.rtp.exchange.Party ---------------------------------------
+
+    def next_payload(self) -> tuple[Codec, bytes] | None:
+        """The next 20 ms to be decoded, 160 octets; None: a frame is there without."""
+        self.wants_frame = False
+        agreed = self._agreed
+        if not self._open or agreed is None or not agreed.receives:
+            self._ready = silence()
+            return None
+        payload = self._jitter.pop()
+        if isinstance(payload, Gap):
+            # An empty line fades out like a lost one: speech that breaks off clicks.
+            self._ready = self._concealer.conceal()
+            return None
+        return agreed.codec, payload
+
+    def give(self, pcm: Pcm) -> None:
+        """That payload as a frame, shape (160,)."""
+        self._ready = self._concealer.receive(pcm)
+
+    def transmit(self, packet: bytes, destination: Address) -> None:
+        """Send a packet now, if the session is open."""
         try:
             # What the network does not take is not kept: late audio is worth nothing, and would
             # delay what comes after it.
-            self._socket.sendto(header + payload, destination)
+            self._socket.sendto(packet, destination)
         except OSError:
-            self._unsent += 1
+            self._unsent += self._open
         else:
             self._sent += 1
-            self._octets_sent += len(payload)
+            self._octets_sent += len(packet) - _HEADER.size
+
+    def handle(self, datagram: Datagram) -> None:
+        """Take a datagram; never raises."""
+        try:
+            self._receive(*datagram)
+        except PacketError as error:
+            self._malformed += 1
+            logger.debug("Malformed RTP: %s", error, extra={"port": self.local_port})
+        except Exception:
+            logger.exception("RTP packet not handled", extra={"port": self.local_port})
 
     # --- datagrams --------------------------------------------------------------------------------
 
     def _take_in(self) -> None:
         """Take whatever came to the port."""
-        if not self._open:
-            return
-        for data, sender, age_s in self._inbox.take():
-            try:
-                self._receive(data, sender, age_s)
-            except PacketError as error:
-                self._malformed += 1
-                logger.debug("Malformed RTP: %s", error, extra={"port": self.local_port})
-            except Exception:
-                logger.exception("RTP packet not handled", extra={"port": self.local_port})
+        if self._open:
+            for datagram in self.inbox.take():
+                self.handle(datagram)
 
     def _receive(self, datagram: bytes, sender: Address, age_s: float) -> None:
         if is_rtcp(datagram):

@@ -92,3 +92,14 @@ def test_late_ticks_are_shown_by_what_callers_hear_of_them():
     }
     assert (ticks, late) == (5, {"5": 3, "20": 2, "60": 1})
     assert sample(metrics, "frontdesk_media_ticks_left_out_total") == 2
+
+
+def test_unevenness_of_sending_is_shown():
+    metrics, jitter = Metrics(), MediaClock().lateness
+    metrics.watch_sending(jitter)
+    for apart_ms in (0.1, 0.3, 6.0):
+        jitter.record(apart_ms)
+    assert sample(metrics, "frontdesk_media_sends_total") == 3
+    uneven = "frontdesk_media_sends_uneven_total"
+    assert metrics.registry.get_sample_value(uneven, {"over_ms": "5"}) == 1
+    assert sample(metrics, "frontdesk_media_send_jitter_p99_seconds") == 0.006

@@ -1,0 +1,166 @@
+"""All RTP sessions of a process, served together on every tick.
+
+Call by call, everything that a call needs goes through the processor's caches between two packets
+that are read, and the same work takes half as long again. So each step is done for all calls before
+the next: on a tick `take_in` reads every socket that has something, puts what came into the jitter
+buffers, and decodes a frame of each; `send_out`, when the calls have said what they have to say,
+encodes all of it and sends it in one go, so that no packet waits for the ears of another call.
+
+Which sockets have something, epoll tells at once for all; where there is none, each is asked.
+"""
+
+import logging
+import select
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from telephony.media_clock import Lateness
+from telephony.rtp.inbox import MOST_AT_ONCE, Datagram, Inbox
+from telephony.rtp.latch import Address
+from voice.codec import Codec, decode_frames, encode_frames
+from voice.frames import FRAME_S, Pcm
+
+logger = logging.getLogger(__name__)
+
+_RESTED_S: Final = (
+    5 * FRAME_S
+)  # without a packet of ours: the next one is not late, it is the first
+
+
+class Party(Protocol):
+    """A session, as the exchange sees it. What raises costs this session its frame, no other."""
+
+    inbox: Inbox
+
+    def handle(self, datagram: Datagram) -> None:
+        """Take a datagram; never raises."""
+        ...
+
+    @property
+    def wants_frame(self) -> bool:
+        """Whether the frame before was taken, so that another one is of use."""
+        ...
+
+    def next_payload(self) -> tuple[Codec, bytes] | None:
+        """The next 20 ms to be decoded, 160 octets; None: a frame is there without."""
+        ...
+
+    def give(self, pcm: Pcm) -> None:
+        """That payload as a frame, shape (160,)."""
+        ...
+
+    def transmit(self, packet: bytes, destination: Address) -> None:
+        """Send a packet now; never raises for the network's sake."""
+        ...
+
+
+class RtpExchange:
+    """One process's. Call `take_in` at the beginning of each tick and `send_out` at its end.
+
+    Attributes:
+        jitter: how far the time from one sending to the next was from 20 ms.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """
+        Args:
+            clock: monotonic seconds.
+        """
+        self.jitter = Lateness()
+        self._clock = clock
+        self._parties: dict[int, Party] = {}  # by file descriptor
+        self._epoll = select.epoll() if hasattr(select, "epoll") else None
+        self._outgoing: dict[Codec, list[tuple[Party, bytes, Address, Pcm]]] = {}
+        self._sent_at_s = float("-inf")
+
+    def __len__(self) -> int:
+        return len(self._parties)
+
+    def join(self, party: Party) -> None:
+        """Serve this session, whose socket is open, from now on."""
+        descriptor = party.inbox.fileno()
+        self._parties[descriptor] = party
+        if self._epoll is not None:
+            self._epoll.register(descriptor, select.EPOLLIN)
+
+    def leave(self, party: Party) -> None:
+        """Serve it no more; call it before its socket is closed. Idempotent."""
+        descriptor = party.inbox.fileno()
+        if self._parties.get(descriptor) is party:
+            del self._parties[descriptor]
+            if self._epoll is not None:
+                self._epoll.unregister(descriptor)
+
+    def close(self) -> None:
+        """Serve nobody any more."""
+        self._parties.clear()
+        if self._epoll is not None:
+            self._epoll.close()
+            self._epoll = None
+
+    # --- in ---------------------------------------------------------------------------------------
+
+    def take_in(self, now_s: float) -> None:
+        """Read what has come, and have a frame ready for everyone who takes one a tick."""
+        for party, datagram in self._arrived():
+            party.handle(datagram)
+        waiting: dict[Codec, tuple[list[Party], list[bytes]]] = {}
+        for party in self._parties.values():
+            if not party.wants_frame:
+                continue
+            try:
+                due = party.next_payload()
+            except Exception:
+                logger.exception("A frame of RTP was not to be had")
+                continue
+            if due is not None:
+                parties, payloads = waiting.setdefault(due[0], ([], []))
+                parties.append(party)
+                payloads.append(due[1])
+        for codec, (parties, payloads) in waiting.items():
+            for party, frame in zip(parties, decode_frames(codec, payloads), strict=True):
+                party.give(frame)
+
+    def _arrived(self) -> list[tuple[Party, Datagram]]:
+        """All that has come, at most MOST_AT_ONCE datagrams for each."""
+        arrived: list[tuple[Party, Datagram]] = []
+        if self._epoll is None:
+            for party in self._parties.values():
+                arrived += [(party, datagram) for datagram in party.inbox.take()]
+            return arrived
+        # A datagram of each, then another of those that have more: to ask a socket that has none
+        # costs as much as to read one that has.
+        for _ in range(MOST_AT_ONCE):
+            readable = self._epoll.poll(0, len(self._parties) or 1)
+            if not readable:
+                break
+            for descriptor, _ in readable:
+                party = self._parties[descriptor]
+                if (datagram := party.inbox.next()) is not None:
+                    arrived.append((party, datagram))
+        return arrived
+
+    # --- out --------------------------------------------------------------------------------------
+
+    def queue(
+        self, party: Party, codec: Codec, header: bytes, destination: Address, pcm: Pcm
+    ) -> None:
+        """Send this frame, int16, shape (160,), behind this header at the end of the tick."""
+        self._outgoing.setdefault(codec, []).append((party, header, destination, pcm))
+
+    def send_out(self, now_s: float) -> None:
+        """Send what was queued."""
+        outgoing, self._outgoing = self._outgoing, {}
+        if outgoing:
+            self._note_sending()
+        for codec, packets in outgoing.items():
+            payloads = encode_frames(codec, [pcm for _, _, _, pcm in packets])
+            for (party, header, destination, _), payload in zip(packets, payloads, strict=True):
+                party.transmit(header + payload, destination)
+
+    def _note_sending(self) -> None:
+        before_s, self._sent_at_s = self._sent_at_s, self._clock()
+        apart_s = self._sent_at_s - before_s
+        if apart_s < _RESTED_S:
+            self.jitter.record(abs(apart_s - FRAME_S) * 1000)
