@@ -20,19 +20,16 @@ class SourceLatch:
 
     def __init__(self, *, relatch_after_s: float = RELATCH_AFTER_S) -> None:
         self._relatch_after_s = relatch_after_s
+        self.destination: Address | None = None
+        """Where to send to: the latched source, else the agreed address, if one was given."""
         self._agreed: Address | None = None
         self._source: Address | None = None
         self._heard_at_s = 0.0
 
-    @property
-    def destination(self) -> Address | None:
-        """Where to send to: the latched source, else the agreed address, if one was given."""
-        return self._source or self._agreed
-
     def agree(self, address: Address | None) -> None:
         """Take the address of a new agreement; a changed one opens the latch."""
         if address != self._agreed:
-            self._agreed = address
+            self._agreed = self.destination = address
             self._source = None
 
     def is_source(self, sender: Address) -> bool:
@@ -44,6 +41,6 @@ class SourceLatch:
             silent = now_s - self._heard_at_s >= self._relatch_after_s
             if not (self._source is None or sender == self._agreed or silent):
                 return False
-            self._source = sender
+            self._source = self.destination = sender
         self._heard_at_s = now_s
         return True

@@ -52,14 +52,25 @@ class SourceTracker:
     def _missing(self) -> int:
         return self._highest - self._base + 1 - self._accepted if self._accepted else 0
 
-    def receive(self, ssrc: int, sequence: int) -> Verdict:
+    def is_next(self, ssrc: int, sequence: int) -> bool:
+        """Whether this packet follows the newest one, as nearly all do; changes nothing."""
+        return sequence == (self._highest + 1) % SEQUENCE_MODULUS and ssrc == self._ssrc
+
+    def advance(self) -> int:
+        """Take the packet of which `is_next` is true; returns its unwrapped number."""
+        self._candidate = None
         self.received += 1
-        if ssrc == self._ssrc and sequence == (self._highest + 1) % SEQUENCE_MODULUS:
-            self._candidate = None  # nearly always
-            self._highest = self.sequence = self._highest + 1
-            self._accepted += 1
-            self._run += 1
+        self._accepted += 1
+        self._run += 1
+        self._highest += 1
+        self.sequence = self._highest
+        return self._highest
+
+    def receive(self, ssrc: int, sequence: int) -> Verdict:
+        if self.is_next(ssrc, sequence):
+            self.advance()
             return Verdict.NEWEST
+        self.received += 1
         if self._ssrc is None:
             self._begin(ssrc, sequence)
             return Verdict.NEWEST

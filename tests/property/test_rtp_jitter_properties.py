@@ -130,3 +130,36 @@ def test_nothing_a_sender_does_breaks_the_buffer(events: list[RtpPacket | None])
     statistics = buffer.statistics
     assert statistics.received == sum(event is not None for event in events)
     assert min(statistics.lost, statistics.late, statistics.duplicate) >= 0
+
+
+@given(
+    st.sampled_from([10, 20, 30]),
+    COUNTERS,
+    st.lists(
+        st.one_of(st.none(), st.just(0.0), st.floats(0, 0.02), st.floats(0, 0.3)),
+        min_size=20,
+        max_size=200,
+    ),
+    st.booleans(),
+)
+@settings(max_examples=150)
+def test_short_way_for_expected_packets_leads_to_the_same(
+    ptime_ms: int, first: tuple[int, int], delays_s: list[float | None], quiet: bool
+) -> None:
+    whole, short = (JitterBuffer(is_quiet=lambda _: quiet) for _ in range(2))
+    arrivals = sorted(
+        (number * ptime_ms / 1000 + delay_s, packet(number, ptime_ms=ptime_ms, first=first))
+        for number, delay_s in enumerate(delays_s)
+        if delay_s is not None  # lost
+    )
+    for tick in range(len(delays_s) * ptime_ms // 20 + 30):
+        now_s = tick * TICK_S
+        while arrivals and arrivals[0][0] <= now_s:
+            at_s, arrived = arrivals.pop(0)
+            whole.put(arrived, at_s)
+            fields = (arrived.ssrc, arrived.sequence, arrived.timestamp, arrived.payload)
+            if not short.put_next(*fields, at_s):
+                short.put(arrived, at_s)
+        assert short.pop() == whole.pop()
+        assert short.statistics == whole.statistics
+        assert (short.buffered_ms, short.slip) == (whole.buffered_ms, whole.slip)
