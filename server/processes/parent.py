@@ -31,6 +31,7 @@ from server.stopping import Stop
 from server.surroundings import surrounded
 
 _SPARE_LINES: Final = 64  # of a worker in the table, over max_calls: for calls nobody asked about
+_LAST_S: Final = 60.0  # for goodbyes, actions in flight, and what is left to write
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +58,9 @@ async def serve_in_processes(config: Config, *, demo_shop: bool, announce: bool)
         await stop.asked.wait()
         log.info("stopping the processes")
         supervisor.signal(signal.SIGTERM)
-        await stop.unless_at_once(supervisor.ended())
+        await stop.unless_at_once(supervisor.ended(within_s=config.load.drain_s + _LAST_S))
         supervisor.signal(signal.SIGINT)
-        await supervisor.ended()
+        await supervisor.ended(within_s=_LAST_S)
 
 
 @asynccontextmanager

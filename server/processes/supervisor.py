@@ -74,9 +74,10 @@ class Supervisor:
             with suppress(ProcessLookupError):
                 process.send_signal(number)
 
-    async def ended(self) -> None:
-        """Wait until all have ended; they must have been signalled."""
-        await asyncio.gather(*map(asyncio.shield, self._keeping))
+    async def ended(self, *, within_s: float) -> None:
+        """Wait until all have ended, but not longer; they must have been signalled."""
+        if self._keeping:
+            await asyncio.wait(self._keeping, timeout=within_s)
 
     async def kill(self) -> None:
         """End at once whoever is still there. Idempotent."""
@@ -105,6 +106,8 @@ class Supervisor:
 
     async def _begin(self, worker: int) -> Mapping[str, Any]:
         process = self._processes[worker] = await self._staff.spawn(worker)
+        if self._stopping.is_set():
+            process.terminate()  # it came too late for the signal
         try:
             what = f"process {worker}"
             ready = await first_line(process, timeout_s=_START_S, what=what, log=None)

@@ -1,0 +1,100 @@
+"""Workers that die, do not start, and are asked to stop: real processes, tiny ones."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from server.errors import StartError
+from server.processes.supervisor import Supervisor
+from tests.fakes.sip_leg_world import until
+
+READY = 'import time\nprint(\'{"event": "ready"}\', flush=True)\ntime.sleep(60)'
+BROKEN = "raise SystemExit(3)"
+STUBBORN = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{READY}"
+
+
+class TinyStaff:
+    """Starts what the test says, and writes down who came and went."""
+
+    def __init__(self, *lives: str) -> None:
+        self.lives = list(lives)  # what each process runs, one after the other; then READY
+        self.processes: list[asyncio.subprocess.Process] = []
+        self.story: list[str] = []
+
+    async def spawn(self, worker: int) -> asyncio.subprocess.Process:
+        code = self.lives.pop(0) if self.lives else READY
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-S", "-c", code), stdout=asyncio.subprocess.PIPE
+        )
+        self.processes.append(process)
+        return process
+
+    def joined(self, worker: int) -> None:
+        self.story.append(f"{worker} joined")
+
+    def left(self, worker: int) -> None:
+        self.story.append(f"{worker} left")
+
+
+@asynccontextmanager
+async def supervised(*lives: str, workers: int = 2) -> AsyncGenerator[tuple[Supervisor, TinyStaff]]:
+    staff = TinyStaff(*lives)
+    supervisor = Supervisor(staff, workers=workers, first_pause_s=0.01)
+    try:
+        yield supervisor, staff
+    finally:
+        await supervisor.kill()
+    assert all(process.returncode is not None for process in staff.processes)
+
+
+async def test_the_first_starts_alone_and_all_join():
+    async with supervised(workers=3) as (supervisor, staff):
+        assert await supervisor.start() == {"event": "ready"}
+        assert staff.story[0] == "0 joined"
+        assert sorted(staff.story) == ["0 joined", "1 joined", "2 joined"]
+
+
+async def test_worker_that_dies_leaves_and_joins_again():
+    async with supervised() as (supervisor, staff):
+        await supervisor.start()
+        staff.processes[1].kill()
+        await until(lambda: len(staff.story) == 4)
+        assert staff.story[2:] == ["1 left", "1 joined"]
+        assert staff.processes[0].returncode is None
+
+
+async def test_worker_that_cannot_start_again_is_tried_until_it_can():
+    async with supervised() as (supervisor, staff):
+        await supervisor.start()
+        staff.lives = [BROKEN, BROKEN]
+        staff.processes[0].kill()
+        await until(lambda: staff.story[-1] == "0 joined" and len(staff.processes) == 5)
+        assert staff.story[2:] == ["0 left", "0 left", "0 left", "0 joined"]
+
+
+async def test_worker_that_does_not_start_at_first_stops_the_start():
+    async with supervised(READY, BROKEN) as (supervisor, _):
+        with pytest.raises(StartError, match="process 1 ended at once with status 3"):
+            await supervisor.start()
+
+
+async def test_all_are_asked_to_stop_and_none_is_started_again():
+    async with supervised() as (supervisor, staff):
+        await supervisor.start()
+        supervisor.signal(signal.SIGTERM)
+        await supervisor.ended(within_s=5)
+        assert [process.returncode for process in staff.processes] == [-signal.SIGTERM] * 2
+
+
+async def test_who_does_not_stop_when_asked_stops_when_killed():
+    async with supervised(STUBBORN, workers=1) as (supervisor, staff):
+        await supervisor.start()
+        supervisor.signal(signal.SIGTERM)
+        await supervisor.ended(within_s=0.1)
+        assert staff.story == ["0 joined"]
+        await supervisor.kill()
+        assert staff.story[-1] == "0 left"
