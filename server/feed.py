@@ -20,6 +20,11 @@ class Feed:
     def __init__(self) -> None:
         self._queues: set[Subscriber] = set()
 
+    @property
+    def subscribers(self) -> int:
+        """How many listen."""
+        return len(self._queues)
+
     def publish(self, event: dict[str, Any]) -> None:
         for queue in self._queues:
             self.offer(queue, event)
