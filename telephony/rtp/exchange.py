@@ -16,7 +16,8 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from telephony.media_clock import Lateness
-from telephony.rtp.inbox import MOST_AT_ONCE, Datagram, Inbox
+from telephony.rtp.datagrams import RECEIVES, Receiver
+from telephony.rtp.inbox import MOST_AT_ONCE, MOST_BYTES, Datagram, Inbox
 from telephony.rtp.latch import Address
 from voice.codec import Codec, decode_frames, encode_frames
 from voice.frames import FRAME_S, Pcm
@@ -71,6 +72,7 @@ class RtpExchange:
         self._clock = clock
         self._parties: dict[int, Party] = {}  # by file descriptor
         self._epoll = select.epoll() if hasattr(select, "epoll") else None
+        self._receiver = Receiver(MOST_BYTES) if RECEIVES else None
         self._outgoing: dict[Codec, list[tuple[Party, bytes, Address, Pcm]]] = {}
         self._sent_at_s = float("-inf")
 
@@ -137,7 +139,7 @@ class RtpExchange:
                 break
             for descriptor, _ in readable:
                 party = self._parties[descriptor]
-                if (datagram := party.inbox.next()) is not None:
+                if (datagram := party.inbox.next(self._receiver)) is not None:
                     arrived.append((party, datagram))
         return arrived
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
+from telephony.rtp.datagrams import Receiver, supports
 from telephony.rtp.latch import Address
 
 Datagram: TypeAlias = tuple[bytes, Address, float]
@@ -22,7 +23,7 @@ Datagram: TypeAlias = tuple[bytes, Address, float]
 _SO_TIMESTAMPNS: Final = 35  # Linux, asm-generic/socket.h; Python does not name it
 _STAMP: Final = struct.Struct("@ll")  # struct timespec of CLOCK_REALTIME
 _ANCILLARY: Final = socket.CMSG_SPACE(_STAMP.size) if hasattr(socket, "CMSG_SPACE") else 0
-_MOST_BYTES: Final = 2_048  # a packet of 20 ms has 172; what is longer is cut, and then malformed
+MOST_BYTES: Final = 2_048  # a packet of 20 ms has 172; what is longer is cut, and then malformed
 MOST_AT_ONCE: Final = 64
 """Datagrams taken in one turn, more than a second of audio: a flood waits, and the kernel drops it,
 while the other calls of the tick are served."""
@@ -40,19 +41,30 @@ class Inbox:
         self._socket, self._wall_s = bound, wall_s
         self.errors = 0
         """Times the network had something to say instead: a peer's host refused a packet."""
+        self._descriptor = bound.fileno()  # to be used while it is open only
+        self._receivable = supports(bound)
         self._ancillary = _ANCILLARY if sys.platform == "linux" and _stamp(bound) else 0
 
     def fileno(self) -> int:
         """The socket's file descriptor; -1 once it is closed."""
         return self._socket.fileno()
 
-    def next(self) -> Datagram | None:
+    def next(self, receiver: Receiver | None = None) -> Datagram | None:
         """The next datagram that came; None where there is none, or the network said something.
 
         Never blocks or raises.
+
+        Args:
+            receiver: reads for us where it can.
         """
         try:
-            data, ancillary, _, sender = self._socket.recvmsg(_MOST_BYTES, self._ancillary)
+            if receiver is not None and self._receivable:
+                found = receiver.receive(self._descriptor)
+                if found is None:
+                    return None
+                data, sender, stamp = found
+                return data, sender, 0.0 if stamp is None else self._since_s(*stamp)
+            data, ancillary, _, sender = self._socket.recvmsg(MOST_BYTES, self._ancillary)
         except (BlockingIOError, InterruptedError):
             return None
         except OSError:
@@ -78,7 +90,9 @@ class Inbox:
     def _age_s(self, stamp: bytes) -> float:
         if len(stamp) != _STAMP.size:
             return 0.0
-        whole, nanoseconds = _STAMP.unpack(stamp)
+        return self._since_s(*_STAMP.unpack(stamp))
+
+    def _since_s(self, whole: int, nanoseconds: int) -> float:
         age_s = self._wall_s() - (whole + nanoseconds * 1e-9)
         # A wall clock that is set in between shows as one packet out of place, never as negative.
         return age_s if age_s > 0.0 else 0.0

@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 
 from telephony.rtp import KeyNotSentError, PacketError
+from telephony.rtp.datagrams import Sender
 from telephony.rtp.dtmf import EventPayload, KeyReceiver, key_payloads
 from telephony.rtp.exchange import RtpExchange
 from telephony.rtp.inbox import Datagram, Inbox
@@ -102,7 +103,7 @@ class RtpSession:
         self.on_key: Callable[[str], None] = _ignore_key
         self.last_packet_at_s: float | None = None
         self.last_event_at_s: float | None = None
-        self._socket = bound
+        self._socket, self._sender = bound, Sender(bound)
         self.inbox = Inbox(bound)
         self._ports = ports
         self._exchange = exchange
@@ -325,15 +326,14 @@ class RtpSession:
 
     def transmit(self, packet: bytes, destination: Address) -> None:
         """Send a packet now, if the session is open."""
-        try:
-            # What the network does not take is not kept: late audio is worth nothing, and would
-            # delay what comes after it.
-            self._socket.sendto(packet, destination)
-        except OSError:
-            self._unsent += self._open
-        else:
+        if not self._open:
+            return
+        # What the network does not take is not kept: late audio would delay what comes after it.
+        if self._sender.send(packet, destination):
             self._sent += 1
             self._octets_sent += len(packet) - _HEADER.size
+        else:
+            self._unsent += 1
 
     def handle(self, datagram: Datagram) -> None:
         """Take a datagram; never raises."""
