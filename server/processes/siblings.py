@@ -47,7 +47,9 @@ class Siblings:
 
     def __init__(self, folder: Path, *, number: int, table: LineTable) -> None:
         self._folder, self._number, self._table = folder, number, table
-        self._others = [other for other in range(table.workers) if other != number]
+        self._others = {
+            other: _client(folder, other) for other in range(table.workers) if other != number
+        }
 
     @asynccontextmanager
     async def answering(self, shown: Shown) -> AsyncGenerator[None, None]:
@@ -57,7 +59,10 @@ class Siblings:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(str(path))
         listener.listen()
-        async with serving_on(_app(shown), listener):
+        async with AsyncExitStack() as parts:
+            for client in self._others.values():
+                await parts.enter_async_context(client)
+            await parts.enter_async_context(serving_on(_app(shown), listener))
             yield
 
     async def exposition(self, own: str) -> str:
@@ -78,8 +83,7 @@ class Siblings:
 
     async def _ask(self, other: int) -> str | None:
         try:
-            async with self._client(other) as client:
-                answer = await client.get("/metrics", timeout=_ANSWER_S)
+            answer = await self._others[other].get("/metrics", timeout=_ANSWER_S)
         except httpx.HTTPError:
             return None
         return answer.text
@@ -94,18 +98,11 @@ class Siblings:
             await asyncio.sleep(_AGAIN_S)
 
     async def _events(self, other: int) -> AsyncIterator[dict[str, Any]]:
-        async with (
-            self._client(other) as client,
-            client.stream("GET", "/events", timeout=2 * _BEAT_S) as answer,
-        ):
+        client = self._others[other]
+        async with client.stream("GET", "/events", timeout=2 * _BEAT_S) as answer:
             async for line in answer.aiter_lines():
                 if line:
                     yield json.loads(line)
-
-    def _client(self, other: int) -> httpx.AsyncClient:
-        path = str(_socket(self._folder, other))
-        transport = httpx.AsyncHTTPTransport(uds=path)
-        return httpx.AsyncClient(transport=transport, base_url="http://sibling")
 
     def _parents(self, up: Mapping[str, float]) -> str:
         def counted(name: str, about: str, what: Count) -> str:
@@ -125,6 +122,17 @@ class Siblings:
                 counted("process_restarts", "Processes started again", Count.RESTARTS),
             )
         )
+
+
+def _client(folder: Path, other: int) -> httpx.AsyncClient:
+    # No TLS on this way, whose certificates take 10 ms to load; and no connection that is kept,
+    # since whoever is at its other end may have died and be back.
+    transport = httpx.AsyncHTTPTransport(
+        uds=str(_socket(folder, other)),
+        verify=False,
+        limits=httpx.Limits(max_keepalive_connections=0),
+    )
+    return httpx.AsyncClient(transport=transport, base_url="http://sibling")
 
 
 def _socket(folder: Path, number: int) -> Path:
