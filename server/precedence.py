@@ -24,9 +24,10 @@ from server import log_writer
 
 _PRIORITY: Final = 2  # of 99: before everything that is not real-time, behind all that is
 _HELPERS: Final = 1
-_BRIEF: Final = ("stt-", "asyncio_", log_writer.NAME)
+_BRIEF: Final = ("stt-", "tts", "turn", "asyncio_", log_writer.NAME)
 """Threads that are there before anyone serves calls: recognition's, which prepare and pass on what
-CTranslate2 computes, those of asyncio's pool, and the log's."""
+CTranslate2 computes, the voices', which are called back with every piece of sound, the turn
+model's, those of asyncio's pool, and the log's."""
 _NICENESS: Final = -10
 _SWITCH_S: Final = 0.0005  # 5 ms by default, a quarter of the time between two ticks
 

@@ -4,10 +4,12 @@ SIGTERM drains: no new call is taken, /healthz says so, and those that are up ma
 `[load] drain_s`. SIGINT, or a second SIGTERM, ends them at once.
 """
 
+import asyncio
 import gc
 import json
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 
@@ -16,7 +18,7 @@ import typer
 from server.app import Addresses, running
 from server.config import Config
 from server.observability import configure_logging
-from server.precedence import Precedence, take_precedence
+from server.precedence import Precedence, help_calls, take_precedence
 from server.processes.share import Share
 from server.stopping import Stop
 from server.surroundings import surrounded
@@ -61,6 +63,10 @@ async def serve_calls(
         gc.collect()
         gc.freeze()
         precedence = take_precedence() if config.rtp.precedence else Precedence.NONE
+        # The pool's threads are started when they are needed: such as are from now on help, too.
+        asyncio.get_running_loop().set_default_executor(
+            ThreadPoolExecutor(thread_name_prefix="asyncio", initializer=help_calls)
+        )
         addresses = server.addresses
         log.info("taking calls", extra={**asdict(addresses), "precedence": precedence})
         tell(addresses)

@@ -15,6 +15,7 @@ from models.stt import Request, SttEngine
 from models.transcript import Hypothesis as Heard
 from models.transcript import Transcript
 from models.tts import Voice
+from server.precedence import help_calls
 from voice.events import (
     Expectation,
     Expects,
@@ -167,7 +168,7 @@ class Speaker:
 
     def __init__(self, voice: Voice) -> None:
         self._voice = voice
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="tts")
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="tts", initializer=help_calls)
 
     async def synthesise(self, text: str) -> AsyncIterator[SpeechChunk]:
         """See TextToSpeech."""

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from models.errors import ModelError
 from models.turn import SmartTurn
+from server.precedence import help_calls
 from voice.events import SpeechError
 from voice.frames import Pcm
 
@@ -17,7 +18,7 @@ class TurnJudge:
 
     def __init__(self, model: SmartTurn) -> None:
         self._model = model
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="turn")
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="turn", initializer=help_calls)
 
     async def finished(self, pcm: Pcm) -> float:
         """See TurnModel."""
