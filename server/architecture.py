@@ -15,7 +15,8 @@ from telephony.queue import CallQueue
 from telephony.queue_events import AgentState
 from telephony.sip.transaction import TRANSITIONS, Action, State, Timer, Trigger
 from telephony.transfer import Transfer, TransferState
-from voice.turn import Floor, TurnMachine
+from voice.floor import Floor
+from voice.turn import TurnMachine
 
 StateT = TypeVar("StateT", bound=StrEnum)
 

@@ -18,6 +18,11 @@ a sentence; someone who talks over "no, wait" is not listening at all. The rules
 import re
 from typing import Final
 
+from voice.turn_events import SoFar
+
+CERTAIN_CONFIDENCE: Final = 0.3
+"""From here on the beginning of a listener's word is hardly ever taken for another word."""
+
 NOISE_S: Final = 0.6
 """Of voice without words: coughs and breaths are shorter, attempts to speak are longer."""
 
@@ -67,6 +72,16 @@ _LONGEST_PHRASE: Final = max(len(phrase) for phrase in PHRASES)
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
+_HUMS: Final = re.compile(r"[aeu]?m{2,}[aehry]*")
+"""What recognisers make of the first half of an "mm-hm", cut off in a vowel that was never said."""
+
+_IN_HUMS: Final = re.compile(rf"{_HUMS.pattern}|h+m*")
+"""And of its second half."""
+
+_ASSENT: Final = _words("yes correct exactly certainly")
+"""Agreement that a wish may begin with: "yes, please", or what "cancel" sounds like so far."""
+
+
 ATTENTION: Final = _words("wait stop hold hello no hey excuse sorry pardon what listen actually")
 """Words that want us to stop, however briefly they are said."""
 
@@ -93,6 +108,23 @@ def is_backchannel(
     if _is_noise(text, confidence, voiced_s):
         return True
     return voiced_s <= LISTENING_S and _only_listening(words, over_question=over_question)
+
+
+def heard_so_far(text: str, confidence: float) -> SoFar:
+    """What a voice over a statement has said while it still goes on.
+
+    Args:
+        text: what was recognised of it so far; the last word may be half of one.
+        confidence: the recogniser's, in [0, 1].
+    """
+    words = _WORD.findall(text.lower().replace("’", "'"))
+    if any(map(_HUMS.fullmatch, words)) and all(map(_IN_HUMS.fullmatch, words)):
+        return SoFar.LISTENING  # however unlike words: the recogniser never believes these
+    if not words or confidence < UNBELIEVED_CONFIDENCE:
+        return SoFar.UNSURE
+    if _ASSENT.isdisjoint(words) and _only_listening(words, over_question=False):
+        return SoFar.LISTENING
+    return SoFar.WORDS if confidence >= CERTAIN_CONFIDENCE else SoFar.UNSURE
 
 
 def _is_noise(text: str, confidence: float, voiced_s: float) -> bool:

@@ -71,6 +71,11 @@ class Ears:
         return self._echo.was_echo
 
     @property
+    def hears_us(self) -> bool:
+        """Whether our own voice comes back on this line, and not too softly to matter."""
+        return self._echo.is_loud
+
+    @property
     def quiet_s(self) -> float:
         """How long ago the caller's last sound was, whenever the detector noticed."""
         return self._lull.quiet_s

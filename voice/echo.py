@@ -76,6 +76,7 @@ _USEFUL: Final = float(np.log(power_at(-70.0)))  # reference bands below this ne
 
 _WORST_GAIN: Final = 10 ** (-5 / 10)  # of an unknown line: an echo of -6 dB and something to spare
 _BOUND_MARGIN: Final = 10 ** (6 / 10)  # colour of the echo over its mean gain
+_SOFT: Final = 10 ** (-25 / 10)  # of what we send: what comes back so is drowned by any caller
 _BOUND_MEMORY: Final = 0.97  # 0.7 s
 _BOUND_TICKS: Final = 30  # of speaking before what came back says something about the line
 
@@ -224,6 +225,11 @@ class EchoGuard:
         return self._search.lag is not None and bool(
             self._by_lag[2].max() >= _WAS_ECHO_SHARE * max(self._total_since, FLOOR)
         )
+
+    @property
+    def is_loud(self) -> bool:
+        """Whether an echo was found that is loud enough to be mistaken for somebody's words."""
+        return self._search.lag is not None and self._bound > _SOFT * _BOUND_MARGIN
 
     @property
     def delay_ms(self) -> int | None:

@@ -46,8 +46,8 @@ class Mouth:
                 self._playout.duck()
             case PauseReply():
                 self._playout.pause()
-            case ResumeReply():
-                self._playout.resume()
+            case ResumeReply(softly=softly):
+                self._playout.resume(softly=softly)
             case StopReply():
                 self._give_up(self._playout.stop())
             case DropReply():

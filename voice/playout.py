@@ -149,9 +149,9 @@ class Playout:
             self._paused, self.reply = self.reply, None
             self._fade_out(self._paused)
 
-    def resume(self) -> None:
-        """Full voice; what was paused goes on with the word it was paused in."""
-        self._wanted_gain = 1.0
+    def resume(self, *, softly: bool = False) -> None:
+        """Full voice, or the lowered one; what was paused goes on with the word it stopped in."""
+        self._wanted_gain = _DUCKED if softly else 1.0
         if self._paused is not None:
             self.reply, self._paused, self._tail = self._paused, None, None
             self.reply.rewind()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from voice.anticipation import Anticipation
-from voice.backchannel import asks_for_attention, is_backchannel
+from voice.attention import EarlyEar, is_to_us
 from voice.comfort import LEVEL_DBFS, ComfortNoise
 from voice.conversation import (
     CallerTurn,
@@ -27,7 +27,8 @@ from voice.conversation import (
 from voice.ears import Ears
 from voice.echo import AT_REST_DBFS
 from voice.endpointing import EndpointRules
-from voice.events import Expects, HandOff, KeyPressed, LegEnded, LegEvent, Readiness
+from voice.events import Expects, HandOff, KeyPressed, LegEnded, LegEvent
+from voice.floor import Floor, TurnTiming
 from voice.foresight import Foresight
 from voice.frames import FRAME_S, Pcm
 from voice.keypad import Keypad
@@ -45,7 +46,7 @@ from voice.ports import (
     TurnModel,
     VoiceActivity,
 )
-from voice.turn import Floor, TurnMachine, TurnTiming
+from voice.turn import TurnMachine
 from voice.turn_events import (
     Anticipate,
     BeginUtterance,
@@ -55,8 +56,10 @@ from voice.turn_events import (
     DuckReply,
     EndKeys,
     EndUtterance,
+    HeardSoFar,
     KeyArrived,
     NothingToSay,
+    Overhear,
     OverheardJudged,
     PauseReply,
     Reconsider,
@@ -75,7 +78,6 @@ from voice.utterance import UtteranceBuffer
 
 log = logging.getLogger(__name__)
 
-_SHORT_S = 0.6  # of voice: longer ones are meant to be heard, even when they are not understood
 HANDED_OFF = "handed_off"
 """What `CallSession.run` returns when the caller is still there and a person is to have them."""
 
@@ -95,6 +97,8 @@ class SessionOptions:
     finish_s: float = 15.0  # after the caller is gone: time for a running action to be recorded
     may_guess: Callable[[], bool] = lambda: True
     """Asked each time: may the answer be prepared before the caller is sure to be done?"""
+    may_overhear: Callable[[], bool] = lambda: True
+    """Asked each time: may a voice over us be recognised while it goes on?"""
     second_opinion: Callable[[], bool] = lambda: True
     """Asked each time: may the turn model be asked, where there is one?"""
 
@@ -144,6 +148,7 @@ class CallSession:
         self._rests = self._options.comfort_dbfs <= AT_REST_DBFS
         self._inbox: asyncio.Queue[CallerTurn | None] = asyncio.Queue(_QUEUED_TURNS)
         self._foresight = Foresight(self._prepare, ports.turn_model, self._overheard)
+        self._early = EarlyEar(ports.stt, lambda said: self._tell(HeardSoFar(said=said)))
         self._ended = asyncio.Event()
         self._end_reason = ""
         self._opened_at_s = clock()
@@ -170,7 +175,7 @@ class CallSession:
         async with asyncio.TaskGroup() as group:
             worker = group.create_task(self._converse())
             await self._ended.wait()
-            self._foresight.forget()
+            self._forget()
             if self._inbox.full():
                 self._inbox.get_nowait()
             self._inbox.put_nowait(None)
@@ -282,19 +287,37 @@ class CallSession:
     def _hear(self, command: UtteranceCommand) -> None:
         match command:
             case BeginUtterance():
-                self._foresight.forget()
+                self._forget()
                 self._utterance.begin()
             case Anticipate():
+                self._early.forget()
                 self._anticipate()
+            case Overhear():
+                self._overhear()
             case Reconsider():
                 self._foresight.forget()
             case EndUtterance():
+                self._early.forget()
                 self._end_utterance(command)
             case DiscardUtterance():
-                self._foresight.forget()
+                self._forget()
                 self._utterance.discard()
             case _:
                 assert_never(command)
+
+    def _overhear(self) -> None:
+        """Look at a voice over us, unless its first words would mean nothing."""
+        answers = self._expects is Expects.YES_NO
+        if self._options.may_overhear() and not answers and not self._ears.hears_us:
+            self._early.look(self._utterance.so_far())
+
+    def _forget(self) -> None:
+        self._foresight.forget()
+        self._early.forget()
+
+    @property
+    def _expects(self) -> Expects:
+        return self._ports.dialog.expects.kind
 
     def _end_utterance(self, command: EndUtterance) -> None:
         prepared = self._foresight.take()
@@ -319,7 +342,7 @@ class CallSession:
         if over_us or self._options.may_guess():
             self._foresight.look(
                 self._utterance.so_far(),
-                self._ports.dialog.expects.kind,
+                self._expects,
                 second_opinion=not over_us and self._options.second_opinion(),
             )
 
@@ -327,20 +350,10 @@ class CallSession:
         return self._conversation.anticipate(pcm)
 
     def _overheard(self, so_far: Anticipation) -> None:
-        self._tell(OverheardJudged(words=self._is_to_us(so_far)))
-
-    def _is_to_us(self, so_far: Anticipation) -> bool:
-        """Does the caller want our attention, or do they only listen, cough, or live?"""
-        if self._ears.was_echo:
-            return False
-        heard = so_far.transcription
-        short = self._machine.voiced_s < _SHORT_S and not asks_for_attention(heard.text)
-        if short and so_far.readiness is Readiness.INCOMPLETE:
-            return False  # a short sound that means nothing here, whatever letters it was put into
-        asked_yes_no = self._ports.dialog.expects.kind is Expects.YES_NO
-        return not is_backchannel(
-            heard.text, heard.confidence, self._machine.voiced_s, over_question=asked_yes_no
+        words = not self._ears.was_echo and is_to_us(
+            so_far, voiced_s=self._machine.voiced_s, expects=self._expects
         )
+        self._tell(OverheardJudged(words=words))
 
     # --- replies ---
 

@@ -15,7 +15,9 @@ It holds no audio and reads no clock.
 
 An interruption has three steps. At the first sound our voice is lowered; if the sound goes on it is
 paused; and when the caller pauses, what they said is judged. Words end the reply for good, a cough
-or an "mm-hm" lets it go on from the word it was paused at (`paused`).
+or an "mm-hm" lets it go on from the word it was paused at (`paused`). An "mm-hm" takes half a
+second, so what has been said of it is looked at meanwhile (`Overhear`): while it is a listener's,
+and nothing else, we go on softly (`bears_with`), and pause again at the first sign of more.
 
 Whenever the caller pauses, the answer to what they have said so far is prepared, so that it is
 there when the pause turns out to be the end.
@@ -28,10 +30,9 @@ turn, and every utterance that was long enough to be speech reaches the dialog.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import ClassVar, Final, get_args
 
+from voice.floor import Floor, IllegalTurnEventError, TurnTiming
 from voice.turn_events import (
     Anticipate,
     BeginUtterance,
@@ -41,8 +42,10 @@ from voice.turn_events import (
     DuckReply,
     EndKeys,
     EndUtterance,
+    HeardSoFar,
     KeyArrived,
     NothingToSay,
+    Overhear,
     OverheardJudged,
     PauseReply,
     Reconsider,
@@ -50,6 +53,7 @@ from voice.turn_events import (
     ReplyReady,
     ReportSilence,
     ResumeReply,
+    SoFar,
     StartReply,
     StopReply,
     TimePassed,
@@ -58,35 +62,6 @@ from voice.turn_events import (
     VoiceStarted,
     VoiceStopped,
 )
-
-
-class Floor(StrEnum):
-    """The states, in the words of the theory of operation."""
-
-    OPEN = "open"
-    HEARING = "hearing"
-    PAUSED = "paused"
-    KEYING = "keying"
-    THINKING = "thinking"
-    TALKING = "talking"
-    OVERLAP = "overlap"
-    CLOSED = "closed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnTiming:
-    """The timers of one call, in seconds."""
-
-    barge_in_after_s: float = 0.0  # of voice over ours before we pause; going on again costs little
-    min_speech_s: float = 0.10  # of voice in an utterance; less is a click, not a word
-    no_input_s: float = 7.0  # of quiet before the caller is asked again
-    max_turn_s: float = 28.0  # one utterance; the recogniser takes 30 s
-    inter_digit_s: float = 2.5  # between keys, ITU-T E.161 practice is 2-4 s
-
-
-class IllegalTurnEventError(Exception):
-    """We misused the machine: this event cannot happen in this state. Nothing has changed."""
-
 
 _NEVER: Final = float("inf")
 
@@ -105,12 +80,14 @@ class TurnMachine:
         self.owed = 1
         self.held = False
         self.paused = False
+        self.bears_with = False
         self.barge_in = True
         self._voice_on = False
         self._voice_since_s = 0.0
         self._quiet_since_s = 0.0
         self._voiced_s = 0.0
         self._utterance_since_s = 0.0
+        self._overhear_at_s = _NEVER
         self._idle_deadline_s = _NEVER
         self._keys_deadline_s = _NEVER
 
@@ -140,7 +117,8 @@ class TurnMachine:
             case Floor.KEYING:
                 return now_s >= self._keys_deadline_s
             case Floor.HEARING:
-                return now_s - self._utterance_since_s >= self.timing.max_turn_s
+                too_long = now_s - self._utterance_since_s >= self.timing.max_turn_s
+                return too_long or (self.paused and now_s >= self._overhear_at_s)
             case Floor.PAUSED | Floor.OVERLAP:
                 return True
 
@@ -175,6 +153,8 @@ class TurnMachine:
     def _begin(self, state: Floor, now_s: float) -> list[TurnCommand]:
         self.state = state
         self._voiced_s, self._voice_since_s, self._utterance_since_s = 0.0, now_s, now_s
+        self.bears_with = False
+        self._overhear_at_s = now_s + self.timing.overhear_after_s
         return [BeginUtterance()]
 
     def _open(self, now_s: float, *, restart_timer: bool = True) -> list[TurnCommand]:
@@ -270,10 +250,36 @@ class TurnMachine:
         self.owed += 1
         return [ReportSilence()]
 
-    def _check_max_turn(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
-        if now_s - self._utterance_since_s < self.timing.max_turn_s:
+    def _check_voice(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        """End a turn that lasts too long; look at what stopped us."""
+        if now_s - self._utterance_since_s >= self.timing.max_turn_s:
+            return self._end_utterance(now_s)
+        return self._overhear(now_s) if self.paused else []
+
+    def _overhear(self, now_s: float) -> list[TurnCommand]:
+        if now_s < self._overhear_at_s:
             return []
-        return self._end_utterance(now_s)
+        enough = self._voiced_until(now_s) >= self.timing.overhear_until_s and not self.bears_with
+        self._overhear_at_s = _NEVER if enough else now_s + self.timing.overhear_every_s
+        return [Overhear()]
+
+    def _heard_while_paused(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        assert isinstance(event, HeardSoFar)
+        if event.said is SoFar.WORDS:
+            self._overhear_at_s = _NEVER  # what is heard later of this voice would be chance
+        if not self.paused or event.said is not SoFar.LISTENING:
+            return []
+        self.state, self.paused, self.bears_with = Floor.OVERLAP, False, True
+        return [ResumeReply(softly=True)]
+
+    def _heard_while_talking(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
+        assert isinstance(event, HeardSoFar)
+        words = self.bears_with and self._voice_on and event.said is SoFar.WORDS
+        return self._give_way() if words and self.barge_in else []
+
+    def _give_way(self) -> list[TurnCommand]:
+        self.state, self.paused, self.bears_with = Floor.HEARING, True, False
+        return [PauseReply()]
 
     def _check_endpoint(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
         if now_s - self._quiet_since_s < self.endpoint_silence_s:
@@ -285,9 +291,10 @@ class TurnMachine:
     def _check_overlap(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
         """Give way to a voice that goes on; forget one that stopped again."""
         if self._voice_on:
+            if self.bears_with:
+                return self._overhear(now_s)
             if self.barge_in and self._voiced_until(now_s) >= self.timing.barge_in_after_s:
-                self.state, self.paused = Floor.HEARING, True
-                return [PauseReply()]
+                return self._give_way()
         elif now_s - self._quiet_since_s >= self.endpoint_silence_s:
             return self._talk_on()
         return []
@@ -360,9 +367,11 @@ class TurnMachine:
         (Floor.OPEN, TimePassed): _check_idle,
         (Floor.OPEN, KeyArrived): _key,
         (Floor.OPEN, OverheardJudged): _ignore,
+        (Floor.OPEN, HeardSoFar): _ignore,
         (Floor.HEARING, VoiceStarted): _ignore,
         (Floor.HEARING, VoiceStopped): _pause,
-        (Floor.HEARING, TimePassed): _check_max_turn,
+        (Floor.HEARING, TimePassed): _check_voice,
+        (Floor.HEARING, HeardSoFar): _heard_while_paused,
         (Floor.HEARING, KeyArrived): _key,
         (Floor.HEARING, ReplyReady): _hold_reply,
         (Floor.HEARING, NothingToSay): _no_reply_yet,
@@ -374,6 +383,7 @@ class TurnMachine:
         (Floor.PAUSED, ReplyReady): _hold_reply,
         (Floor.PAUSED, NothingToSay): _no_reply_yet,
         (Floor.PAUSED, OverheardJudged): _judge_pause,
+        (Floor.PAUSED, HeardSoFar): _ignore,
         (Floor.KEYING, VoiceStarted): _ignore,
         (Floor.KEYING, VoiceStopped): _ignore,
         (Floor.KEYING, TimePassed): _check_keys,
@@ -381,6 +391,7 @@ class TurnMachine:
         (Floor.KEYING, ReplyReady): _hold_reply,
         (Floor.KEYING, NothingToSay): _no_reply_yet,
         (Floor.KEYING, OverheardJudged): _ignore,
+        (Floor.KEYING, HeardSoFar): _ignore,
         (Floor.THINKING, VoiceStarted): _hear,
         (Floor.THINKING, VoiceStopped): _ignore,
         (Floor.THINKING, TimePassed): _ignore,
@@ -388,18 +399,21 @@ class TurnMachine:
         (Floor.THINKING, ReplyReady): _reply,
         (Floor.THINKING, NothingToSay): _no_reply,
         (Floor.THINKING, OverheardJudged): _ignore,
+        (Floor.THINKING, HeardSoFar): _ignore,
         (Floor.TALKING, VoiceStarted): _hear_over_us,
         (Floor.TALKING, VoiceStopped): _ignore,
         (Floor.TALKING, TimePassed): _ignore,
         (Floor.TALKING, KeyArrived): _key,
         (Floor.TALKING, ReplyEnded): _finish_talking,
         (Floor.TALKING, OverheardJudged): _ignore,
+        (Floor.TALKING, HeardSoFar): _ignore,
         (Floor.OVERLAP, VoiceStarted): _overlap_resumes,
         (Floor.OVERLAP, VoiceStopped): _overlap_pauses,
         (Floor.OVERLAP, TimePassed): _check_overlap,
         (Floor.OVERLAP, KeyArrived): _key,
         (Floor.OVERLAP, ReplyEnded): _overlap_outlasts_us,
         (Floor.OVERLAP, OverheardJudged): _judge_overlap,
+        (Floor.OVERLAP, HeardSoFar): _heard_while_talking,
         **dict.fromkeys([(floor, CallEnded) for floor in Floor], _close),
         **dict.fromkeys([(Floor.CLOSED, event) for event in get_args(TurnEvent)], _ignore),
     }  # fmt: skip

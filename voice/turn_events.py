@@ -1,6 +1,7 @@
 """What the floor of a call is told, and what it commands; the machine is in voice/turn.py."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeAlias
 
 # --- events --------------------------------------------------------------------------------
@@ -56,6 +57,21 @@ class OverheardJudged:
     words: bool
 
 
+class SoFar(StrEnum):
+    """What a voice over us has said while it still goes on."""
+
+    LISTENING = "listening"  # a listener's words, "mm-hm" or "okay", and nothing else
+    WORDS = "words"  # others, for certain
+    UNSURE = "unsure"  # nothing that can be told yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeardSoFar:
+    """A voice over us that still goes on was looked at."""
+
+    said: SoFar
+
+
 TurnEvent: TypeAlias = (
     VoiceStarted
     | VoiceStopped
@@ -65,6 +81,7 @@ TurnEvent: TypeAlias = (
     | NothingToSay
     | ReplyEnded
     | OverheardJudged
+    | HeardSoFar
     | CallEnded
 )
 
@@ -79,6 +96,11 @@ class BeginUtterance:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anticipate:
     """The caller paused: prepare the answer to what was said so far, and say nothing of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overhear:
+    """The caller's voice over us goes on: find out what it has said so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +148,9 @@ class PauseReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeReply:
-    """Go on speaking from the word we were interrupted at, at full voice."""
+    """Go on speaking from the word we were interrupted at."""
+
+    softly: bool = False  # in the lowered voice: whoever listens aloud has not finished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +164,7 @@ class ReportSilence:
 
 
 UtteranceCommand: TypeAlias = (
-    BeginUtterance | Anticipate | Reconsider | EndUtterance | DiscardUtterance
+    BeginUtterance | Anticipate | Overhear | Reconsider | EndUtterance | DiscardUtterance
 )
 ReplyCommand: TypeAlias = StartReply | DuckReply | PauseReply | ResumeReply | StopReply | DropReply
 TurnCommand: TypeAlias = UtteranceCommand | ReplyCommand | EndKeys | ReportSilence

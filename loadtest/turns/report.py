@@ -12,7 +12,7 @@ from rich.table import Table
 from loadtest.turns.call import CallRecording
 from loadtest.turns.cases import Condition, Kind
 from loadtest.turns.records import HeardAnswer
-from loadtest.turns.score import AnswerScore, CallScore, InterruptionScore, StopScore
+from loadtest.turns.score import AnswerScore, CallScore, Hole, InterruptionScore, StopScore
 
 _LATE_MS: Final = 20.0  # a caller whose clock is a frame late measures itself
 _ECHO_PROMPTS: Final = 200
@@ -55,7 +55,8 @@ class StopRow:
     label: str
     prompts: int
     false_stops: int
-    resumed_after_ms: Distribution
+    silent_after_ms: Distribution  # its onset to our silence, where we fell silent
+    back_after_ms: Distribution  # its onset to our voice again, likewise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,14 +209,18 @@ def _interruption_rows(scores: Sequence[InterruptionScore]) -> Iterable[Interrup
 def _stop_rows(stops: Sequence[StopScore]) -> Iterable[StopRow]:
     for kind in (Kind.BACKCHANNEL, Kind.NOISE, Kind.BACKGROUND, Kind.ECHO):
         chosen = [stop for stop in stops if stop.kind is kind]
+        holes = [stop.hole for stop in chosen if stop.hole is not None]
         yield StopRow(
             label=kind.value,
             prompts=len(chosen),
             false_stops=sum(stop.false_stop for stop in chosen),
-            resumed_after_ms=Distribution.of(
-                s.resumed_after_ms for s in chosen if s.resumed_after_ms is not None
-            ),
+            silent_after_ms=Distribution.of(hole.silent_after_ms for hole in holes),
+            back_after_ms=_back_after(holes),
         )
+
+
+def _back_after(holes: Iterable[Hole]) -> Distribution:
+    return Distribution.of(h.back_after_ms for h in holes if h.back_after_ms is not None)
 
 
 # --- targets --------------------------------------------------------------------------------------
@@ -238,9 +243,11 @@ def _interruption_targets(
     sounds = [stop for stop in stops if stop.kind is not Kind.ECHO]
     echoes = [stop for stop in stops if stop.kind is Kind.ECHO]
     stopped = sum(stop.false_stop for stop in echoes)
+    listening = [s.hole for s in stops if s.kind is Kind.BACKCHANNEL and s.hole is not None]
     return [
         _at_most("interruption to silence, p50", silent.p50, 120, "ms"),
         _at_most("interruption to silence, p95", silent.p95, 200, "ms"),
+        _at_most("mm-hm to our voice again, p50", _back_after(listening).p50, 300, "ms"),
         _share("false stops", sum(stop.false_stop for stop in sounds), len(sounds)),
         Target(
             name="false stops by echo at -12 dB",
@@ -317,11 +324,11 @@ def tables(report: TurnsReport) -> Group:
         ),
         _table(
             "sounds over a prompt",
-            ("prompts", "false stops", "resumed", "after, p50", "p95"),
+            ("prompts", "false stops", "silent", "after, p50", "p95", "back after, p50", "p95"),
             [
                 (
                     *(row.label, str(row.prompts), str(row.false_stops)),
-                    *(str(row.resumed_after_ms.count), *_ms(row.resumed_after_ms)),
+                    *(*_cells(row.silent_after_ms), *_ms(row.back_after_ms)),
                 )
                 for row in report.stops
             ],

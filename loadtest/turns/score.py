@@ -6,13 +6,18 @@ interruption  the caller's first sound over a prompt to frontdesk's last one
 false stop    a noise, a backchannel or an echo silenced a prompt for more than 400 ms, and it did
               not go on
 resumption    it did go on: the time from its silence to its next sound
+hole          a silence of 60 ms or more that began within 300 ms of a sound over a prompt: a pause
+              of the prompt's own may be one, too
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from loadtest.pcm import RATE_HZ
+import numpy as np
+
+from loadtest.activity import levels_db
+from loadtest.pcm import RATE_HZ, Pcm
 from loadtest.turns.call import CallRecording, Mark
 from loadtest.turns.cases import Condition, Kind
 from loadtest.turns.spans import HeardSpan
@@ -46,6 +51,21 @@ class InterruptionScore:
     heeded: bool  # else the prompt was said to its end
 
 
+_BLOCKS_A_S: Final = 100
+_SILENT_DB: Final = -50.0  # comfort noise is 15 dB below, a lowered voice as much above
+_HOLE_BLOCKS: Final = 6
+_HOLE_BEGINS: Final = 30  # blocks after the onset
+_HOLE_ENDS: Final = 3 * _BLOCKS_A_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hole:
+    """Where frontdesk fell silent for a sound over it, counted from that sound's onset."""
+
+    silent_after_ms: float
+    back_after_ms: float | None  # None: not within 3 s
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopScore:
     """A prompt that should have gone on."""
@@ -54,6 +74,7 @@ class StopScore:
     condition: Condition
     stopped: bool  # it fell silent
     resumed_after_ms: float | None  # None: it did not stop, or did not go on
+    hole: Hole | None = None  # None: nothing of the kind was heard, or it was not looked for
 
     @property
     def false_stop(self) -> bool:
@@ -82,7 +103,8 @@ def score(call: CallRecording) -> CallScore:
         elif over is not None and mark.takes_turn:
             interruptions.append(_interruption(mark, over))
         elif over is not None:
-            stops.append(_stop(call, mark.kind, over, following, whole=_WHOLE))
+            scored = _stop(call, mark.kind, over, following, whole=_WHOLE)
+            stops.append(replace(scored, hole=find_hole(call.heard, mark.start)))
     if call.condition is Condition.ECHO:
         stops += _echo_stops(call)
     return CallScore(answers=tuple(answers), interruptions=tuple(interruptions), stops=tuple(stops))
@@ -136,6 +158,18 @@ def _stop(
     return StopScore(
         kind=kind, condition=call.condition, stopped=stopped, resumed_after_ms=resumed_after_ms
     )
+
+
+def find_hole(heard: Pcm, onset: int) -> Hole | None:
+    """The first silence soon after sample `onset` of what was heard, if there is one."""
+    levels = levels_db(heard[onset : onset + _HOLE_ENDS * RATE_HZ // _BLOCKS_A_S])
+    silent = np.asarray(levels) < _SILENT_DB
+    for first in range(min(_HOLE_BEGINS, silent.size - _HOLE_BLOCKS)):
+        if silent[first : first + _HOLE_BLOCKS].all():
+            sounds = np.flatnonzero(~silent[first:])
+            back = 1_000 * (first + int(sounds[0])) / _BLOCKS_A_S if sounds.size else None
+            return Hole(silent_after_ms=1_000 * first / _BLOCKS_A_S, back_after_ms=back)
+    return None
 
 
 def _goes_on(over: HeardSpan, rest: HeardSpan, whole: int) -> bool:

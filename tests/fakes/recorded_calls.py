@@ -63,14 +63,14 @@ def recorded(
     length_s: float = 20.0,
 ) -> CallRecording:
     """A call in which both were heard as said; frontdesk's stretches are found in its audio."""
-    heard = _track([(each.from_s, each.to_s) for each in frontdesk], length_s)
+    heard = sound_track([(each.from_s, each.to_s) for each in frontdesk], length_s)
     found = stretches_of(heard)
     assert len(found) == len(frontdesk), "stretches must be 0.4 s apart and end in silence"
     return CallRecording(
         name="synthetic",
         caller="caller",
         condition=condition,
-        said=_track([(mark.start / RATE_HZ, mark.end / RATE_HZ) for mark in caller], length_s),
+        said=sound_track([(mark.start / RATE_HZ, mark.end / RATE_HZ) for mark in caller], length_s),
         heard=heard,
         marks=tuple(caller),
         spans=tuple(
@@ -88,7 +88,8 @@ def recorded(
     )
 
 
-def _track(sounding_s: Sequence[tuple[float, float]], length_s: float) -> Pcm:
+def sound_track(sounding_s: Sequence[tuple[float, float]], length_s: float) -> Pcm:
+    """Sound within these seconds, silence elsewhere."""
     random = np.random.default_rng(7)
     track = np.zeros(round(length_s * RATE_HZ), dtype=np.int16)
     for from_s, to_s in sounding_s:

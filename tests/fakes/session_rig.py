@@ -43,6 +43,7 @@ class Rig:
         self.now_s = 50.0
         self.reason = ""
         self.may_guess = True
+        self.may_overhear = False  # each look takes a scripted text
         self.may_ask_twice = True
         self.session = CallSession(
             self.leg,
@@ -62,6 +63,7 @@ class Rig:
                 comfort_dbfs=-200.0,  # silence is silence, so that speech can be counted
                 linger_s=0.0,
                 may_guess=lambda: self.may_guess,
+                may_overhear=lambda: self.may_overhear,
                 second_opinion=lambda: self.may_ask_twice,
             ),
             resume=resume,

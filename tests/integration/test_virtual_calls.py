@@ -1,9 +1,11 @@
 """Whole calls of the turn-taking suite in virtual time, with the engines and the scoring."""
 
+import numpy as np
 import pytest
 
 from loadtest.impair import Impairment
 from loadtest.speech import VoiceSettings
+from loadtest.turns.cases import Kind
 from loadtest.turns.plans import Sort, plans
 from loadtest.turns.report import CallSummary
 from loadtest.turns.score import CallScore, score
@@ -46,6 +48,16 @@ async def test_words_over_a_prompt_stop_it_at_once_and_no_other_sound_does(engin
     assert len(interruptions) >= 6
     assert all(each.heeded for each in interruptions)
     assert max(each.silent_after_ms for each in interruptions) <= 200
+
+
+async def test_prompt_is_back_before_a_listeners_mm_hm_is_over(engines: VirtualEngines):
+    scores = await played(engines, Sort.OVERLAPS, calls=4, seed=21)
+    stops = [stop for each in scores for stop in each.stops if stop.kind is Kind.BACKCHANNEL]
+    holes = [stop.hole for stop in stops if stop.hole is not None]
+    back_ms = [hole.back_after_ms for hole in holes if hole.back_after_ms is not None]
+    assert len(back_ms) == len(holes) >= 6
+    assert np.median(back_ms) <= 320
+    assert max(back_ms) <= 500
 
 
 async def test_answers_come_soon_and_nobody_is_cut_off(engines: VirtualEngines):

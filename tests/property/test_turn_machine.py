@@ -4,7 +4,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from voice.turn import Floor, TurnMachine, TurnTiming
+from voice.floor import Floor, TurnTiming
+from voice.turn import TurnMachine
 from voice.turn_events import (
     Anticipate,
     BeginUtterance,
@@ -14,8 +15,10 @@ from voice.turn_events import (
     DuckReply,
     EndKeys,
     EndUtterance,
+    HeardSoFar,
     KeyArrived,
     NothingToSay,
+    Overhear,
     OverheardJudged,
     PauseReply,
     Reconsider,
@@ -23,6 +26,7 @@ from voice.turn_events import (
     ReplyReady,
     ReportSilence,
     ResumeReply,
+    SoFar,
     StartReply,
     StopReply,
     TimePassed,
@@ -77,14 +81,15 @@ class AnyCall(RuleBasedStateMachine):
                 assert self.playing
                 assert self.machine.barge_in, "interrupted where that is not wanted"
                 self.playing, self.paused = False, True
-            case ResumeReply():
-                assert not self.collecting, "frontdesk speaks while the caller holds the turn"
+            case ResumeReply(softly=softly):
+                bears = softly and self.machine.bears_with
+                assert bears or not self.collecting, "frontdesk speaks while the caller does"
                 assert self.paused or self.playing
                 self.playing, self.paused = True, False
             case StopReply():
                 assert self.playing or self.paused
                 self.playing = self.paused = False
-            case Anticipate():
+            case Anticipate() | Overhear():
                 assert self.collecting
             case Reconsider():
                 assert self.collecting
@@ -110,6 +115,10 @@ class AnyCall(RuleBasedStateMachine):
     @rule(words=st.booleans())
     def overheard_is_judged(self, words: bool) -> None:
         self.tell(OverheardJudged(words=words))
+
+    @rule(said=st.sampled_from(SoFar))
+    def voice_is_heard_so_far(self, said: SoFar) -> None:
+        self.tell(HeardSoFar(said=said))
 
     @rule(complete=st.booleans())
     def key_pressed(self, complete: bool) -> None:

@@ -4,8 +4,8 @@ import pytest
 
 from loadtest.turns.cases import Condition, Kind
 from loadtest.turns.prompts import Prompt
-from loadtest.turns.score import score
-from tests.fakes.recorded_calls import Sounds, recorded, says
+from loadtest.turns.score import find_hole, score
+from tests.fakes.recorded_calls import Sounds, recorded, says, sound_track
 
 _BLOCK_MS = 10.0  # the resolution of the measurement
 
@@ -96,6 +96,27 @@ def test_prompt_that_falls_silent_for_a_backchannel_and_goes_on_has_resumed():
     [scored] = score(recorded(frontdesk, [_mm_hm(2)])).stops
     assert scored.resumed_after_ms == pytest.approx(800, abs=_BLOCK_MS)
     assert not scored.false_stop
+
+
+def hole_after_2_s(*sounds: tuple[float, float]):
+    return find_hole(sound_track(sounds, 10.0), 2 * 8_000)
+
+
+def test_hole_for_a_backchannel_is_measured_from_its_onset_even_where_it_is_brief():
+    hole = hole_after_2_s((0.5, 2.1), (2.28, 7))
+    assert hole is not None
+    assert hole.silent_after_ms == pytest.approx(100, abs=2 * _BLOCK_MS)
+    assert hole.back_after_ms == pytest.approx(280, abs=2 * _BLOCK_MS)
+
+
+def test_silence_that_begins_long_after_a_sound_is_not_its_hole():
+    assert hole_after_2_s((0.5, 2.6), (2.9, 7)) is None
+
+
+def test_prompt_that_never_comes_back_leaves_a_hole_without_end():
+    hole = hole_after_2_s((0.5, 2.1))
+    assert hole is not None
+    assert hole.back_after_ms is None
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voice.backchannel import ANSWERS, NOISE_S, PHRASES, is_backchannel
+from voice.backchannel import ANSWERS, NOISE_S, PHRASES, heard_so_far, is_backchannel
+from voice.turn_events import SoFar
 
 SHORT_S, SURE = 0.5, 0.9
 
@@ -85,3 +86,25 @@ def test_hummed_mm_hm_that_came_out_as_words_nobody_believes_does_not_interrupt(
     assert not is_backchannel("a moment", 0.3, 0.7), "believed"
     assert not is_backchannel("a moment", 0.01, 1.4), "too long for a hum"
     assert not is_backchannel("wait a moment", 0.01, 0.7), "asks for attention"
+
+
+@pytest.mark.parametrize("text", ["mm", "okay", "amma", "mmer", "uh huh", "right", "oh okay"])
+def test_beginning_of_a_listeners_word_is_known(text: str):
+    assert heard_so_far(text, 0.5) is SoFar.LISTENING
+
+
+@pytest.mark.parametrize("text", ["where", "okay but", "my", "yes", "i", "no", "correct", "am"])
+def test_beginning_of_anything_else_is_words_if_that_is_certain(text: str):
+    assert heard_so_far(text, 0.9) is SoFar.WORDS
+    assert heard_so_far(text, 0.2) is SoFar.UNSURE
+
+
+@pytest.mark.parametrize("text", ["mm", "amma", "mm hm", "mm h h", "mmer"])
+def test_hum_is_a_listeners_though_no_recogniser_believes_it(text: str):
+    assert heard_so_far(text, 0.01) is SoFar.LISTENING
+    assert heard_so_far(f"{text} where", 0.9) is SoFar.WORDS
+
+
+def test_beginning_that_is_nothing_or_not_believed_tells_nothing():
+    assert heard_so_far("okay", 0.01) is SoFar.UNSURE
+    assert heard_so_far("", 0.9) is SoFar.UNSURE

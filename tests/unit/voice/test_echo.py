@@ -375,6 +375,13 @@ def test_caller_over_us_was_no_echo(echo_db: float | None):
         assert not was_echo(case.mixed, case.ours, case.at)
 
 
+@pytest.mark.parametrize(("level_db", "loud"), [(-12, True), (-20, True), (-40, False)])
+def test_echo_is_loud_where_it_may_be_taken_for_words(level_db: float, loud: bool):
+    guard, ours = EchoGuard(), prompts(0, 3)
+    explained(line(Return(level_db=level_db, delay_ms=120).of(ours), noise_dbfs=-65), ours, guard)
+    assert guard.is_loud is loud
+
+
 def test_a_line_without_echo_has_no_delay():
     guard, ours = EchoGuard(), prompts(0, 3)
     explained(line(np.zeros(len(ours))), ours, guard)

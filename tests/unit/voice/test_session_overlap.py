@@ -47,6 +47,43 @@ async def test_cough_over_the_prompt_is_judged_even_while_guessing_is_off():
     assert rig.journal.turns[0].heard.split()[-1] == "ten"
 
 
+async def heard_over_the_prompt(
+    *texts: str, expects: Expects = Expects.FREE
+) -> tuple[list[bool], FakeDialog]:
+    """Whether we were silent at each tick of 0.5 s of voice, looked at as it goes on."""
+    long = [Speak(text="one two three four five six seven eight nine ten")]  # 2 s
+    async with call([long, [Speak(text="fine")], ()], *texts) as rig:
+        rig.may_overhear = True
+        rig.dialog.expects = Expectation(kind=expects)
+        await rig.passes(0.7)
+        begins = len(rig.leg.sent)
+        await rig.passes(0.5, voice=True)
+        silent = [not frame.any() for frame in rig.leg.sent[begins:]]
+        await rig.passes(3.0)
+    return silent, rig.dialog
+
+
+async def test_listener_is_let_finish_while_we_go_on_softly():
+    silent, dialog = await heard_over_the_prompt(*["mm"] * 10)
+    assert any(silent), "not even paused"
+    assert silent[-1] is False, "still silent while the listener finishes"
+    assert silent.count(True) * FRAME_S <= 0.15
+    assert dialog.told == [CallStarted()]
+
+
+async def test_okay_but_pauses_us_again_and_is_a_turn():
+    silent, dialog = await heard_over_the_prompt("okay", *["okay but where is it"] * 9)
+    back = silent.index(True) + silent[silent.index(True) :].index(False)
+    assert silent[-1] is True
+    assert silent[back:].count(False) * FRAME_S <= 0.15
+    assert isinstance(dialog.told[-1], CallerSaid)
+
+
+async def test_okay_over_a_question_is_not_taken_for_listening_while_it_is_said():
+    silent, _ = await heard_over_the_prompt(*["okay"] * 10, expects=Expects.YES_NO)
+    assert silent[-1] is True
+
+
 async def said_over_the_prompt(text: str, expects: Expects) -> FakeDialog:
     """The dialog after the caller said something short while frontdesk spoke."""
     long = [Speak(text="one two three four five six seven eight nine ten")]  # 2 s

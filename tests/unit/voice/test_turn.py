@@ -2,7 +2,8 @@
 
 import pytest
 
-from voice.turn import Floor, IllegalTurnEventError, TurnMachine, TurnTiming
+from voice.floor import Floor, IllegalTurnEventError, TurnTiming
+from voice.turn import TurnMachine
 from voice.turn_events import (
     Anticipate,
     BeginUtterance,
@@ -12,8 +13,10 @@ from voice.turn_events import (
     DuckReply,
     EndKeys,
     EndUtterance,
+    HeardSoFar,
     KeyArrived,
     NothingToSay,
+    Overhear,
     OverheardJudged,
     PauseReply,
     Reconsider,
@@ -21,6 +24,7 @@ from voice.turn_events import (
     ReplyReady,
     ReportSilence,
     ResumeReply,
+    SoFar,
     StartReply,
     StopReply,
     TimePassed,
@@ -31,7 +35,15 @@ from voice.turn_events import (
 )
 
 # Binary fractions, so that sums of them are exact and the limits can be hit to the point.
-TIMING = TurnTiming(barge_in_after_s=0.25, min_speech_s=0.125, no_input_s=7.0, max_turn_s=28.0)
+TIMING = TurnTiming(
+    barge_in_after_s=0.25,
+    overhear_after_s=0.5,
+    overhear_every_s=0.25,
+    overhear_until_s=1.0,
+    min_speech_s=0.125,
+    no_input_s=7.0,
+    max_turn_s=28.0,
+)
 
 
 class Call:
@@ -132,6 +144,61 @@ def test_mm_hm_over_us_lets_us_go_on_at_once():
     call.then(VoiceStopped(), after_s=0.125)
     assert call.then(OverheardJudged(words=False)) == [DiscardUtterance(), ResumeReply()]
     assert call.machine.state is Floor.TALKING
+
+
+def bearing() -> Call:
+    """A caller whose voice over us has only been a listener's so far, and goes on."""
+    call = interrupted()
+    assert call.then(TimePassed(), after_s=0.25) == [Overhear()]
+    assert call.then(HeardSoFar(said=SoFar.LISTENING)) == [ResumeReply(softly=True)]
+    assert call.machine.state is Floor.OVERLAP
+    return call
+
+
+def test_mm_hm_that_goes_on_lets_us_go_on_softly_and_at_full_voice_once_it_is_over():
+    call = bearing()
+    assert call.then(TimePassed(), after_s=0.125) == []
+    assert call.then(VoiceStopped(), after_s=0.125) == [Anticipate()]
+    assert call.then(OverheardJudged(words=False)) == [DiscardUtterance(), ResumeReply()]
+    assert call.machine.state is Floor.TALKING
+
+
+def test_okay_that_goes_on_with_but_pauses_us_again():
+    call = bearing()
+    assert call.then(TimePassed(), after_s=0.25) == [Overhear()]
+    assert call.then(HeardSoFar(said=SoFar.UNSURE)) == []
+    assert call.then(HeardSoFar(said=SoFar.WORDS)) == [PauseReply()]
+    assert call.machine.state is Floor.HEARING
+    call.then(VoiceStopped(), after_s=0.5)
+    call.then(OverheardJudged(words=True))
+    assert isinstance(call.then(TimePassed(), after_s=0.5)[-1], EndUtterance)
+
+
+def test_listener_is_looked_at_for_as_long_as_their_voice_goes_on():
+    call = bearing()
+    for _ in range(8):
+        assert call.then(TimePassed(), after_s=0.25) == [Overhear()]
+
+
+def test_voice_that_was_no_listeners_so_far_keeps_us_silent_and_is_not_looked_at_for_ever():
+    call = interrupted()
+    looks = [call.then(TimePassed(), after_s=0.25) for _ in range(6)]
+    assert looks == [[Overhear()]] * 3 + [[]] * 3
+    assert call.then(HeardSoFar(said=SoFar.UNSURE)) == []
+    assert call.machine.paused
+
+
+def test_voice_that_said_words_for_certain_is_not_looked_at_again():
+    call = interrupted()
+    assert call.then(TimePassed(), after_s=0.25) == [Overhear()]
+    assert call.then(HeardSoFar(said=SoFar.WORDS)) == []
+    assert call.then(TimePassed(), after_s=0.25) == []
+
+
+def test_what_was_heard_so_far_changes_nothing_once_the_voice_is_over():
+    call = interrupted()
+    call.then(VoiceStopped(), after_s=0.5)
+    assert call.then(HeardSoFar(said=SoFar.LISTENING)) == []
 
 
 def test_caller_who_speaks_on_is_not_judged_by_what_they_said_before():
