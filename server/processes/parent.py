@@ -21,7 +21,6 @@ from server.errors import StartError
 from server.lifetime import closing
 from server.listening import listen
 from server.observability import configure_logging
-from server.precedence import take_precedence
 from server.processes.dispatcher import Dispatcher
 from server.processes.portions import check_together
 from server.processes.staff import Estate, ProcessStaff
@@ -52,8 +51,6 @@ async def serve_in_processes(config: Config, *, demo_shop: bool, announce: bool)
         config, database_url = await surrounded(parts, config, demo_shop=demo_shop)
         supervisor = await parts.enter_async_context(_staffed(config, database_url, estate))
         ready = await supervisor.start()
-        if config.rtp.precedence:
-            take_precedence()
         _tell(ready, config.serve.count, announce=announce)
         await stop.asked.wait()
         log.info("stopping the processes")
