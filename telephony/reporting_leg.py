@@ -63,6 +63,8 @@ class ReportingLeg(ABC):
         if self._end is not None and self.on_event is not _ignore_event:
             end, self._end = self._end, None
             self._report(end)
+            # Signalling knows a leg for half a minute longer. Whoever listened may go now.
+            self.on_event = _ignore_event
 
     def _give_up(self) -> None:
         """Nothing is heard of the far end any more: hang up, once."""

@@ -108,6 +108,7 @@ class SipCallLeg(ReportingLeg):
         self._direction = Direction.INACTIVE
         self._was_on_hold = False
         self._has_events = False
+        self._heard_at_s: float | None = None  # as of the latest frame
         self._media_since_s = 0.0  # when the far end was last due to start sending
         self._event_key: str | None = None  # the latest key by telephone event
         self._info_key: tuple[str, float] | None = None  # the latest key by INFO, and when
@@ -222,9 +223,12 @@ class SipCallLeg(ReportingLeg):
             self._remind_of_end()
             return silence()
         frame = session.receive_frame()  # first: it takes in what has come
-        if self._direction is Direction.SENDRECV:
-            heard_at_s = max(session.last_packet_at_s or 0.0, self._media_since_s)
-            if self._clock() - heard_at_s >= self._media.timeout_s:
+        heard_at_s, before = session.last_packet_at_s, self._heard_at_s
+        self._heard_at_s = heard_at_s
+        # Another time than before: something came since. So it is on nearly every tick.
+        if heard_at_s is before and self._direction is Direction.SENDRECV:
+            due_s = max(heard_at_s or 0.0, self._media_since_s)
+            if self._clock() - due_s >= self._media.timeout_s:
                 self._give_up()
         return frame
 
