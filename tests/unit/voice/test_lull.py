@@ -53,11 +53,28 @@ def test_noise_far_below_the_voice_is_an_end():
     assert (fallen_after(spoken(lull), noise(-42.0, 12, seed=1)) or 99) <= 6
 
 
-def test_in_a_loud_room_the_detector_has_the_last_word():
+def in_a_room(dbfs: float) -> Lull:
     lull = Lull()
-    for each in noise(-30.0, 200):
+    for each in noise(dbfs, 200):
         lull.receive(each, voiced=False)
-    assert fallen_after(spoken(lull), noise(-30.0, 20, seed=1)) is None
+    return spoken(lull)
+
+
+def test_in_a_loud_room_a_voice_is_over_when_a_tenth_of_a_second_was_no_louder_than_the_room():
+    ends = [fallen_after(in_a_room(-32.0), noise(-32.0, 40, seed=seed)) or 99 for seed in range(20)]
+    assert min(ends) >= 5
+    assert np.median(ends) <= 8
+
+
+def test_in_a_loud_room_what_is_a_little_louder_than_the_room_is_no_end():
+    softly = noise(-28.0, 20, seed=1)
+    assert fallen_after(in_a_room(-32.0), softly) is None
+    closure = [*noise(-32.0, 4, seed=2), power(-26.0), *noise(-32.0, 3, seed=3)]
+    assert fallen_after(in_a_room(-32.0), closure) is None
+
+
+def test_in_a_room_as_loud_as_the_voice_the_detector_has_the_last_word():
+    assert fallen_after(in_a_room(-27.0), noise(-27.0, 40, seed=1)) is None
 
 
 def test_quiet_begins_with_the_last_sound_even_in_a_loud_room():
