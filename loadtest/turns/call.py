@@ -43,6 +43,7 @@ class CallRecording:
     spans: tuple[HeardSpan, ...]
     ended: str
     media: MediaStats
+    path_s: float = 0.0  # how long our packets take to frontdesk on average, as we delay them
 
 
 async def make_call(target: str, plan: Plan, reader: Reader, *, caller: str) -> CallRecording:
@@ -112,6 +113,7 @@ class _Call:
             spans=tuple(sorted(self._spans, key=lambda span: span.start)),
             ended=ended,
             media=self._line.stats(),
+            path_s=self._plan.network.delay_s if self._plan.network else 0.0,
         )
 
     # --- every 20 ms ------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from typing import Any, Final
 import httpx
 
 from loadtest.pcm import seconds
-from loadtest.turns.cases import Condition
 from loadtest.turns.score import AnswerScore
 
 _WAITING: Final = frozenset({"network_s", "detection_s", "endpointing_s"})  # before the endpoint
@@ -47,7 +46,7 @@ class HeardAnswer:
 
     to_packet_ms: float  # endpoint to first packet
     parts_ms: Mapping[str, float]  # where the time went
-    unexplained_ms: float | None  # gap heard less the parts; None where the network adds its own
+    unexplained_ms: float | None  # gap heard less the parts and the way to us; None: no gap
     words_lost: bool | None  # of its beginning; None: nothing of it was understood
 
 
@@ -101,14 +100,14 @@ def match(answers: Sequence[AnswerScore], turns: Sequence[ServerTurn]) -> list[H
         if turn is None:
             continue
         explained_ms = 1_000 * sum(turn.times_s.values())
-        gap_ms = None if answer.condition is Condition.NETWORK else answer.gap_ms
-        # The server cannot know of what the room drowned: for it the wait began before that.
-        known_ms = explained_ms - answer.drowned_ms
+        # The server cannot know of what the room drowned: for it the wait began before that. Nor of
+        # the network before its socket: for it the wait began after that.
+        known_ms = explained_ms - answer.drowned_ms + answer.path_ms
         found.append(
             HeardAnswer(
                 to_packet_ms=1_000 * turn.to_packet_s,
                 parts_ms={part: 1_000 * took for part, took in turn.times_s.items()},
-                unexplained_ms=None if gap_ms is None else gap_ms - known_ms,
+                unexplained_ms=None if answer.gap_ms is None else answer.gap_ms - known_ms,
                 words_lost=start_lost(answer.text, turn.text),
             )
         )

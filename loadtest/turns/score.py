@@ -42,6 +42,7 @@ class AnswerScore:
     text: str
     end: int
     drowned_ms: float  # the last of it that nobody heard over the room
+    path_ms: float  # how long it took to reach frontdesk's socket
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +134,7 @@ def _answer(
             text=mark.text,
             end=mark.end,
             drowned_ms=_ms(mark.end - mark.audible_end),
+            path_ms=1_000 * call.path_s,
         )
     ]
 

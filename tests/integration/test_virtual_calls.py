@@ -84,9 +84,10 @@ async def test_our_own_voice_coming_back_stops_no_prompt(
     assert [stop for stop in stops if stop.stopped] == []
 
 
-async def test_suite_in_virtual_time_reports_what_was_heard_and_where_the_time_went():
+@pytest.mark.parametrize("sort", [Sort.ANSWERS, Sort.NETWORK])
+async def test_suite_in_virtual_time_reports_what_was_heard_and_where_the_time_went(sort: Sort):
     told: list[CallSummary] = []
-    options = TurnsOptions(target="", calls=1, seed=5, only=Sort.ANSWERS)
+    options = TurnsOptions(target="", calls=1, seed=5, only=sort)
     report = await run_virtual(options, on_call=told.append)
     assert report.calls == tuple(told)
     assert report.answers[-1].gap_ms.count >= 12

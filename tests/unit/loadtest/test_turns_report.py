@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -124,6 +125,13 @@ def test_wait_known_to_the_server_begins_with_the_last_sound_that_was_heard():
     call = recorded(frontdesk, [says(4, 6, drowned_s=0.1)], condition=Condition.NOISE_10)
     [heard] = match(score(call).answers, [_turn(6.2)])
     assert heard.unexplained_ms == pytest.approx(300 + 100 - 200 - 30, abs=10)
+
+
+def test_wait_known_to_the_server_begins_when_the_network_has_brought_the_last_sound():
+    frontdesk = [Sounds(from_s=0.5, to_s=3), Sounds(from_s=6.3, to_s=8)]
+    call = replace(recorded(frontdesk, [says(4, 6)], condition=Condition.NETWORK), path_s=0.03)
+    [heard] = match(score(call).answers, [_turn(6.2)])
+    assert heard.unexplained_ms == pytest.approx(300 - 200 - 30 - 30, abs=10)
 
 
 def test_records_that_do_not_add_up_to_the_gap_miss_a_target():
