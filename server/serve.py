@@ -36,7 +36,7 @@ async def serve_until_stopped(config: Config, *, demo_shop: bool, announce: bool
     stop = Stop.on_signals()
     async with AsyncExitStack() as parts:
         config, database_url = await surrounded(parts, config, demo_shop=demo_shop)
-        tell = tell_program if announce else _tell_person
+        tell = _tell_program if announce else _tell_person
         await serve_calls(config, database_url, stop, tell=tell)
 
 
@@ -75,7 +75,7 @@ async def serve_calls(
         log.info("stopping")
 
 
-def tell_program(addresses: Addresses) -> None:
+def _tell_program(addresses: Addresses) -> None:
     """One JSON line, for whoever started us."""
     print(json.dumps({"event": "ready", **asdict(addresses)}), flush=True)
 

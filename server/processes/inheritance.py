@@ -1,31 +1,26 @@
-"""What a worker gets from its parent on its command line."""
+"""What a worker gets from its parent."""
 
-import json
-from dataclasses import asdict, dataclass
+import socket
+from dataclasses import dataclass
+
+from server.processes.table import LineTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inheritance:
-    """Who it is, and descriptors of what it shares."""
+    """Who it is, and its own descriptors of what it shares.
+
+    Attributes:
+        folder: of the workers' own sockets.
+        parent: the worker's end of the way to the parent.
+        sip: the SIP socket, to send from.
+        http, streams: listening sockets, which all workers accept from.
+    """
 
     number: int
-    workers: int
-    lines: int  # in the table, of each worker
-    folder: str  # of the workers' own sockets
-    parent: int  # descriptors: the way to the parent,
-    sip: int  # the SIP socket, to send from,
-    table: int  # the table of calls,
-    http: int  # the listening sockets, which all workers accept from
-    streams: int | None
-
-    @property
-    def descriptors(self) -> tuple[int, ...]:
-        given = (self.parent, self.sip, self.table, self.http)
-        return given if self.streams is None else (*given, self.streams)
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> "Inheritance":
-        return cls(**json.loads(text))
+    table: LineTable
+    folder: str
+    parent: socket.socket
+    sip: socket.socket
+    http: socket.socket
+    streams: socket.socket | None

@@ -27,6 +27,19 @@ def recognition_threads(config: Config, workers: int) -> int:
     return max(1, -(-config.speech.threads // workers))
 
 
+def worker_config(config: Config, worker: int, workers: int) -> Config:
+    """The configuration with a worker's own part of what is divided.
+
+    Raises:
+        StartError: there is not enough for each.
+    """
+    first, last = media_ports(config.rtp, worker, workers)
+    rtp = config.rtp.model_copy(update={"port_min": first, "port_max": last})
+    threads = recognition_threads(config, workers)
+    speech = config.speech.model_copy(update={"threads": threads})
+    return config.model_copy(update={"rtp": rtp, "speech": speech})
+
+
 def check_together(config: Config) -> None:
     """
     Raises:

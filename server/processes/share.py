@@ -7,16 +7,14 @@ from pathlib import Path
 from server.processes.inheritance import Inheritance
 from server.processes.shared_lines import SharedLines
 from server.processes.siblings import Siblings
-from server.processes.table import LineTable
 from server.processes.wire import PassedDatagrams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """Its inheritance, opened."""
+    """Its inheritance, in use."""
 
     number: int
-    workers: int
     wire: PassedDatagrams
     lines: SharedLines
     siblings: Siblings
@@ -26,17 +24,12 @@ class Share:
     @classmethod
     def open(cls, given: Inheritance) -> "Share":
         """Take over what was inherited; on the event loop."""
-        table = LineTable(given.table, workers=given.workers, lines=given.lines)
+        number, table = given.number, given.table
         return cls(
-            number=given.number,
-            workers=given.workers,
-            wire=PassedDatagrams(
-                socket.socket(fileno=given.parent),
-                socket.socket(fileno=given.sip),
-                worker=given.number,
-            ),
-            lines=SharedLines(table, given.number),
-            siblings=Siblings(Path(given.folder), number=given.number, table=table),
-            http=socket.socket(fileno=given.http),
-            streams=None if given.streams is None else socket.socket(fileno=given.streams),
+            number=number,
+            wire=PassedDatagrams(given.parent, given.sip, worker=number),
+            lines=SharedLines(table, number),
+            siblings=Siblings(Path(given.folder), number=number, table=table),
+            http=given.http,
+            streams=given.streams,
         )

@@ -1,16 +1,24 @@
-"""Workers as operating system processes that inherit the server's sockets."""
+"""Workers as processes, forked from one that has imported everything and loaded nothing."""
 
 import asyncio
+import json
+import multiprocessing
 import os
 import socket
-import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
+from typing import Any, Final
 
 from server.config import Config
+from server.errors import StartError
 from server.processes.dispatcher import Dispatcher, channel
 from server.processes.inheritance import Inheritance
-from server.processes.portions import media_ports, recognition_threads
+from server.processes.portions import worker_config
 from server.processes.table import Count, LineTable
+
+_START_S: Final = 90.0  # several load their models from a slow disk at the same time
+_LONGEST_LINE: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +38,46 @@ class Estate:
     folder: str
 
 
+class WorkerLife:
+    """See supervisor.Life."""
+
+    def __init__(self, worker: int, process: ForkServerProcess, way: socket.socket) -> None:
+        """
+        Args:
+            way: our end of the way to it, on which it says that it is ready.
+        """
+        assert process.pid is not None
+        self.pid = process.pid
+        self._worker, self._process, self._way = worker, process, way
+        self._loop = asyncio.get_running_loop()
+        self._status: asyncio.Future[int] = self._loop.create_future()
+        self._loop.add_reader(process.sentinel, self._ended)
+
+    async def ready(self) -> Mapping[str, Any]:
+        try:
+            async with asyncio.timeout(_START_S):
+                line = await self._loop.sock_recv(self._way, _LONGEST_LINE)
+        except TimeoutError:
+            raise StartError(f"process {self._worker} was not ready in {_START_S:.0f} s") from None
+        if not line:
+            status = await self.wait()
+            raise StartError(f"process {self._worker} ended at once with status {status}")
+        return json.loads(line)
+
+    async def wait(self) -> int:
+        return await asyncio.shield(self._status)
+
+    def send_signal(self, number: int) -> None:
+        if not self._status.done():
+            os.kill(self.pid, number)
+
+    def _ended(self) -> None:
+        self._loop.remove_reader(self._process.sentinel)
+        status = self._process.exitcode
+        self._process.close()
+        self._status.set_result(-1 if status is None else status)
+
+
 class ProcessStaff:
     """See supervisor.Staff."""
 
@@ -38,63 +86,56 @@ class ProcessStaff:
     ) -> None:
         self._config, self._database_url = config, database_url
         self._estate, self._dispatcher = estate, dispatcher
-        self._waiting: dict[int, socket.socket] = {}  # our ends of the ways to those not ready
+        self._ways: dict[int, socket.socket] = {}  # our ends of the ways to those not ready
         self._seen: set[int] = set()
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["server.processes.nursery"])
+        self._starting = asyncio.Lock()
 
-    async def spawn(self, worker: int) -> asyncio.subprocess.Process:
+    async def spawn(self, worker: int) -> WorkerLife:
         ours, theirs = channel()
-        self._waiting[worker] = ours
+        self._ways[worker] = ours
         if worker in self._seen:
             self._estate.table.count(Count.RESTARTS)
         self._seen.add(worker)
-        inheritance = self._inheritance(worker, theirs)
+        config = worker_config(self._config, worker, self._estate.table.workers)
+        process = self._context.Process(
+            target=_live,
+            args=(config, self._database_url, self._inheritance(worker, theirs)),
+            name=f"worker {worker}",
+        )
         try:
-            return await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "server.processes.worker", inheritance.to_json()),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                env={**os.environ, **self._environment(worker)},
-                pass_fds=inheritance.descriptors,
-                process_group=0,  # Ctrl-C at a terminal is for the parent, which passes it on
-            )
+            async with self._starting:  # the first waits until everything is imported
+                await asyncio.to_thread(process.start)
         finally:
             theirs.close()
+        return WorkerLife(worker, process, ours)
 
     def joined(self, worker: int) -> None:
-        self._dispatcher.attach(worker, self._waiting.pop(worker))
+        self._dispatcher.attach(worker, self._ways.pop(worker))
 
     def left(self, worker: int) -> None:
         self._dispatcher.detach(worker)
-        if (waiting := self._waiting.pop(worker, None)) is not None:
-            waiting.close()
+        if (way := self._ways.pop(worker, None)) is not None:
+            way.close()
         self._estate.table.clear(worker)
 
     def _inheritance(self, worker: int, parent: socket.socket) -> Inheritance:
         estate = self._estate
         return Inheritance(
             number=worker,
-            workers=estate.table.workers,
-            lines=estate.table.lines,
+            table=estate.table,
             folder=estate.folder,
-            parent=parent.fileno(),
-            sip=estate.sip.fileno(),
-            table=estate.table.fd,
-            http=estate.http.fileno(),
-            streams=None if estate.streams is None else estate.streams.fileno(),
+            parent=parent,
+            sip=estate.sip,
+            http=estate.http,
+            streams=estate.streams,
         )
 
-    def _environment(self, worker: int) -> dict[str, str]:
-        """What is not in the configuration that both read: the rest, and a worker's own part."""
-        config, workers = self._config, self._estate.table.workers
-        first, last = media_ports(config.rtp, worker, workers)
-        backend = config.backend
-        token = backend.token
-        return {
-            "DATABASE_URL": self._database_url,
-            "FRONTDESK_SERVE__PROCESSES": str(workers),
-            "FRONTDESK_RTP__PORT_MIN": str(first),
-            "FRONTDESK_RTP__PORT_MAX": str(last),
-            "FRONTDESK_SPEECH__THREADS": str(recognition_threads(config, workers)),
-            "FRONTDESK_BACKEND__URL": backend.url,
-            **({} if token is None else {"FRONTDESK_BACKEND__TOKEN": token.get_secret_value()}),
-        }
+
+def _live(config: Config, database_url: str, given: Inheritance) -> None:
+    """In the worker: all that is imported here is there already."""
+    from server.processes.worker import serve_share
+
+    os.setpgid(0, 0)  # Ctrl-C at a terminal is for the parent, which passes it on
+    serve_share(config, database_url, given)

@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
+import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
-from server.demo_shop import first_line
 from server.errors import StartError
 
-_START_S: Final = 90.0  # several load their models from a slow disk at the same time
 _FIRST_PAUSE_S: Final = 1.0  # before a worker that died is started again
 _LONGEST_PAUSE_S: Final = 30.0
 _STEADY_S: Final = 60.0  # a worker that lived so long is no worker that cannot live
@@ -17,11 +16,34 @@ _STEADY_S: Final = 60.0  # a worker that lived so long is no worker that cannot 
 log = logging.getLogger(__name__)
 
 
+class Life(Protocol):
+    """One process of a worker."""
+
+    @property
+    def pid(self) -> int: ...
+
+    async def ready(self) -> Mapping[str, Any]:
+        """Wait until it takes calls; what it says then.
+
+        Raises:
+            StartError: it ended, or said nothing in time.
+        """
+        ...
+
+    async def wait(self) -> int:
+        """Wait until it has ended; its status."""
+        ...
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        ...
+
+
 class Staff(Protocol):
     """What is done with workers."""
 
-    async def spawn(self, worker: int) -> asyncio.subprocess.Process:
-        """Start its process, which says in one line of JSON when it is ready."""
+    async def spawn(self, worker: int) -> Life:
+        """Start its process."""
         ...
 
     def joined(self, worker: int) -> None:
@@ -44,7 +66,7 @@ class Supervisor:
             first_pause_s: before a worker that died is started again; it doubles from life to life.
         """
         self._staff, self._count, self._first_pause_s = staff, workers, first_pause_s
-        self._processes: dict[int, asyncio.subprocess.Process] = {}
+        self._lives: dict[int, Life] = {}
         self._keeping: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
 
@@ -70,9 +92,9 @@ class Supervisor:
     def signal(self, number: int) -> None:
         """Send all that live this signal, and start none again."""
         self._stopping.set()
-        for process in self._processes.values():
+        for life in self._lives.values():
             with suppress(ProcessLookupError):
-                process.send_signal(number)
+                life.send_signal(number)
 
     async def ended(self, *, within_s: float) -> None:
         """Wait until all have ended, but not longer; they must have been signalled."""
@@ -85,7 +107,7 @@ class Supervisor:
         for keeping in self._keeping:
             keeping.cancel()
         await asyncio.gather(*self._keeping, return_exceptions=True)
-        for worker in list(self._processes):
+        for worker in list(self._lives):
             await self._end(worker)
 
     async def _keep(self, worker: int) -> None:
@@ -105,35 +127,33 @@ class Supervisor:
                 log.warning("process not started", extra={"worker": worker, "error": str(error)})
 
     async def _begin(self, worker: int) -> Mapping[str, Any]:
-        process = self._processes[worker] = await self._staff.spawn(worker)
+        life = self._lives[worker] = await self._staff.spawn(worker)
         if self._stopping.is_set():
-            process.terminate()  # it came too late for the signal
+            life.send_signal(signal.SIGTERM)  # it came too late for the signal to all
         try:
-            what = f"process {worker}"
-            ready = await first_line(process, timeout_s=_START_S, what=what, log=None)
+            ready = await life.ready()
         except BaseException:
             await self._end(worker)
             raise
         self._staff.joined(worker)
-        log.info("process takes calls", extra={"worker": worker, "pid": process.pid})
+        log.info("process takes calls", extra={"worker": worker, "pid": life.pid})
         return ready
 
     async def _outlive(self, worker: int) -> None:
-        process = self._processes.get(worker)
-        if process is None:  # it did not start
+        life = self._lives.get(worker)
+        if life is None:  # it did not start
             return
-        status = await process.wait()
+        status = await life.wait()
         await self._end(worker)
         if not self._stopping.is_set():
             log.error("process died", extra={"worker": worker, "status": status})
 
     async def _end(self, worker: int) -> None:
         """Make sure that it has ended, and that nothing is left of it."""
-        process = self._processes.pop(worker)
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        life = self._lives.pop(worker)
+        with suppress(ProcessLookupError):
+            life.send_signal(signal.SIGKILL)
+        await life.wait()
         self._staff.left(worker)
 
     async def _told_to_stop(self, *, within_s: float) -> bool:

@@ -15,7 +15,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from enum import IntEnum
 from hashlib import blake2b
-from typing import Final
+from multiprocessing import reduction
+from typing import Any, Final
 
 _WORD: Final = 8  # octets
 
@@ -58,6 +59,10 @@ class LineTable:
         self._words.release()
         self._map.close()
         os.close(self.fd)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """It goes along to a process that is started, which gets a descriptor of its own."""
+        return _inherited, (reduction.DupFd(self.fd), self.workers, self.lines)
 
     @contextmanager
     def locked(self) -> Generator[None, None, None]:
@@ -136,6 +141,10 @@ class LineTable:
         at = self._region(worker)
         start = at + 1 + column * self.lines
         return self._words[start : start + self._words[at]].tolist()
+
+
+def _inherited(descriptor: Any, workers: int, lines: int) -> LineTable:
+    return LineTable(descriptor.detach(), workers=workers, lines=lines)
 
 
 def digest_of(text: str) -> int:

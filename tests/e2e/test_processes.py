@@ -1,6 +1,7 @@
 """A server of two processes on one SIP port, as real processes with real calls."""
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -120,14 +121,13 @@ def reasons(system: System) -> list[str | None]:
 
 
 def workers_of(system: System) -> list[int]:
-    """Their process ids, by their numbers."""
-    found: dict[str, int] = {}
-    children = Path(f"/proc/{system.server.pid}/task/{system.server.pid}/children").read_text()
-    for child in children.split():
-        command = Path(f"/proc/{child}/cmdline").read_text()
-        if "server.processes.worker" in command:
-            found[command] = int(child)  # the inheritance begins with the number
-    return [found[command] for command in sorted(found)]
+    """Process ids of the latest lives, by the workers' numbers."""
+    found: dict[int, int] = {}
+    for line in system.server.log.read_text().splitlines():
+        if '"process takes calls"' in line:
+            told = json.loads(line)
+            found[told["worker"]] = told["pid"]
+    return [found[worker] for worker in sorted(found)]
 
 
 def alive(pid: int) -> bool:

@@ -3,11 +3,13 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
+from server.demo_shop import first_line
 from server.errors import StartError
 from server.processes.supervisor import Supervisor
 from tests.fakes.sip_leg_world import until
@@ -15,6 +17,25 @@ from tests.fakes.sip_leg_world import until
 READY = 'import time\nprint(\'{"event": "ready"}\', flush=True)\ntime.sleep(60)'
 BROKEN = "raise SystemExit(3)"
 STUBBORN = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{READY}"
+
+
+class TinyLife:
+    """A child that says that it is ready on its standard output."""
+
+    def __init__(self, worker: int, process: asyncio.subprocess.Process) -> None:
+        self.pid = process.pid
+        self._worker, self._process = worker, process
+
+    async def ready(self) -> Mapping[str, Any]:
+        what = f"process {self._worker}"
+        return await first_line(self._process, timeout_s=10, what=what, log=None)
+
+    async def wait(self) -> int:
+        return await self._process.wait()
+
+    def send_signal(self, number: int) -> None:
+        if self._process.returncode is None:
+            self._process.send_signal(number)
 
 
 class TinyStaff:
@@ -25,13 +46,13 @@ class TinyStaff:
         self.processes: list[asyncio.subprocess.Process] = []
         self.story: list[str] = []
 
-    async def spawn(self, worker: int) -> asyncio.subprocess.Process:
+    async def spawn(self, worker: int) -> TinyLife:
         code = self.lives.pop(0) if self.lives else READY
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", "-c", code), stdout=asyncio.subprocess.PIPE
         )
         self.processes.append(process)
-        return process
+        return TinyLife(worker, process)
 
     def joined(self, worker: int) -> None:
         self.story.append(f"{worker} joined")

@@ -1,0 +1,22 @@
+"""What the process that workers are forked from has imported: they share its memory.
+
+Python's modules are three quarters of what a worker would have of its own. Nothing here may start a
+thread or load a model: CTranslate2's and onnxruntime's threads do not survive a fork. What is
+imported is frozen, so that collecting garbage does not touch, and thereby copy, every page of it.
+"""
+
+import gc
+import importlib
+from typing import Final
+
+_LATE: Final = (
+    # Imported where they are needed first, by whoever needs them.
+    *("faster_whisper", "ctranslate2", "onnxruntime", "sklearn.linear_model", "espeakng_loader"),
+    *("uvicorn.protocols.http.auto", "uvicorn.loops.auto", "uvicorn.lifespan.off"),
+    *("asyncpg", "httpx", "server.processes.worker"),
+)
+
+for _name in _LATE:
+    importlib.import_module(_name)
+gc.collect()
+gc.freeze()
