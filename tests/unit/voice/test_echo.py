@@ -1,148 +1,36 @@
 """Our own voice on the line never sounds like a caller; a caller over it does, and as soon."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from models.espeak import EspeakVoice
-from models.vad import SileroVad
-from voice.activity import ActivityGate
-from voice.codec import Codec, decode, encode
+from tests.fakes.echo_lines import (
+    BARGE_IN_FRAMES,
+    DELAYS_MS,
+    LEVELS_DB,
+    OURS,
+    PROMPTS,
+    REPLIES,
+    THEIRS,
+    Return,
+    Samples,
+    explained,
+    frames,
+    lasting,
+    line,
+    probabilities,
+    prompts,
+    say,
+    voices,
+    was_echo,
+)
 from voice.comfort import ComfortNoise
 from voice.echo import ECHO_SHARE, EchoGuard, suppressed
-from voice.frames import FRAME_S, FRAME_SAMPLES, RATE_HZ, Pcm, silence
-from voice.turn_events import VoiceStarted
-
-Samples = NDArray[np.float64]
-
-PROMPTS = (
-    "Good morning, how can I help?", "Please say your order number.", "Is that right?",
-    "It left the warehouse on Tuesday.", "I found two orders.", "One moment please.",
-    "It will be with you by Friday.", "Sorry, I did not catch that.", "Could you spell the street?",
-    "A refund or a replacement?", "That is done. Anything else?", "We open from nine to five.",
-    "Your address is twelve Mill Lane.",
-)  # fmt: skip
-REPLIES = (
-    "No, wait a moment.", "Stop, I want to speak to someone.", "Actually it is the other one.",
-    "Hello, can you hear me?", "My number is five five nine.", "Cancel it please.",
-    "I already told you that.", "Where is my parcel?",
-)  # fmt: skip
-OURS = ("en-us", "en-gb", "en-us+f3")
-THEIRS = ("en-gb+m3", "en-us+f2", "en-us+m5", "en-gb+f4")
-LEVELS_DB = (-6, -12, -20, -30)
-DELAYS_MS = (50, 120, 200, 300)
-BARGE_IN_FRAMES = 10  # a voice that lasts longer than 0.2 s interrupts
-
-
-@cache
-def say(voice: str, text: str) -> Pcm:
-    return EspeakVoice(voice).render(text).pcm
-
-
-def prompts(first: int, count: int) -> Pcm:
-    """So many prompts with half a second after each, in whole frames."""
-    voice = OURS[first % len(OURS)]
-    parts: list[Pcm] = []
-    for index in range(first * 5, first * 5 + count):
-        parts += [say(voice, PROMPTS[index % len(PROMPTS)]), np.zeros(4000, dtype=np.int16)]
-    pcm = np.concatenate(parts)
-    return np.concatenate((pcm, np.zeros(-len(pcm) % FRAME_SAMPLES, dtype=np.int16)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Return:
-    """How a line returns what it is sent."""
-
-    level_db: float
-    delay_ms: int
-    jump_ms: int = 0  # halfway through, the delay moves by so much
-    louder_db: float = 0.0  # halfway through, the level moves by so much
-    colour: int | None = None  # seed of a random short filter: a loudspeaker, a case
-    room: int | None = None  # seed of a room that rings for 40 ms
-    clip: float | None = None  # the loudspeaker reaches no further
-
-    def of(self, ours: Pcm) -> Samples:
-        sound = ours.astype(np.float64)
-        if self.clip is not None:
-            sound = np.clip(sound, -self.clip, self.clip)
-        if self.colour is not None:
-            sound = np.convolve(sound, _impulse(self.colour, 12, 1.0, 0.25))[: len(sound)]
-        if self.room is not None:
-            sound = np.convolve(sound, _impulse(self.room, 320, 3.0, 1.0))[: len(sound)]
-        half = len(sound) // 2
-        echo = _delayed(sound, self.delay_ms)
-        echo[half:] = _delayed(sound, self.delay_ms + self.jump_ms)[half:]
-        echo[half:] *= 10 ** (self.louder_db / 20)
-        return echo * 10 ** (self.level_db / 20)
-
-
-def _impulse(seed: int, length: int, direct: float, scatter: float) -> Samples:
-    taps = scatter * np.random.default_rng(seed).standard_normal(length)
-    taps *= np.exp(-np.arange(length) / (length / 5)) if length > 100 else 1.0
-    taps[0] = direct
-    return taps / np.sqrt(np.sum(taps**2))
-
-
-def _delayed(sound: Samples, delay_ms: int) -> Samples:
-    late = round(delay_ms * RATE_HZ / 1000)
-    return np.concatenate((np.zeros(late), sound))[: len(sound)]
-
-
-def line(*sounds: Samples, seed: int = 0, noise_dbfs: float = -50.0) -> Pcm:
-    """What arrives: the sounds and the line's noise, through µ-law."""
-    hiss = np.random.default_rng(seed).standard_normal(len(sounds[0]))
-    mixed = sum(sounds) + hiss * 32768 * 10 ** (noise_dbfs / 20)
-    pcm = np.clip(np.rint(mixed), -32768, 32767).astype(np.int16)
-    return decode(Codec.PCMU, encode(Codec.PCMU, pcm))
-
-
-def frames(pcm: Pcm) -> list[Pcm]:
-    return list(pcm.reshape(-1, FRAME_SAMPLES))
-
-
-def explained(incoming: Pcm, ours: Pcm, guard: EchoGuard | None = None) -> Samples:
-    guard = guard or EchoGuard()
-    pairs = zip(frames(incoming), frames(ours), strict=True)
-    return np.array([guard.receive(came, sent) for came, sent in pairs])
-
-
-def probabilities(lines: Sequence[Pcm]) -> list[Samples]:
-    """What the detector makes of each line, tick by tick; one batch, as calls are."""
-    vad = SileroVad()
-    streams = [vad.open_stream() for _ in lines]
-    heard = np.zeros((len(lines), max(len(pcm) for pcm in lines) // FRAME_SAMPLES))
-    for tick in range(heard.shape[1]):
-        at = tick * FRAME_SAMPLES
-        for stream, pcm in zip(streams, lines, strict=True):
-            stream.push(pcm[at : at + FRAME_SAMPLES] if at < len(pcm) else silence())
-        vad.run()
-        heard[:, tick] = [stream.probability for stream in streams]
-    return [row[: len(pcm) // FRAME_SAMPLES] for row, pcm in zip(heard, lines, strict=True)]
-
-
-def voices(probability: Samples, share: Samples | None = None) -> list[tuple[int, int]]:
-    """First and last tick of each voice that the gate reports."""
-    gate, found, began = ActivityGate(), list[tuple[int, int]](), 0
-    for tick, value in enumerate(probability):
-        change = gate.receive(
-            float(value) if share is None else suppressed(float(value), float(share[tick]))
-        )
-        if isinstance(change, VoiceStarted):
-            began = tick
-        elif change is not None:
-            found.append((began, tick))
-    return [*found, (began, len(probability))] if gate.active else found
-
-
-def lasting(found: Sequence[tuple[int, int]]) -> int:
-    return sum(end - begin > BARGE_IN_FRAMES for begin, end in found)
+from voice.frames import FRAME_S, FRAME_SAMPLES, RATE_HZ, Pcm
 
 
 def echo_lines() -> list[tuple[Return, Pcm, Pcm]]:
@@ -251,122 +139,6 @@ def test_distortion_room_and_changes_of_the_echo_are_no_voice(way: Return):
     assert sum(mistaken) <= 1
 
 
-def test_echo_that_appears_in_mid_call_is_known_within_a_second_of_speech():
-    lines = [prompts(first, 6) for first in range(8)]
-    incoming: list[Pcm] = []
-    for number, ours in enumerate(lines):
-        echo = Return(level_db=-12, delay_ms=DELAYS_MS[number % 4]).of(ours)
-        echo[: len(echo) // 2] = 0.0  # the caller presses the speaker button
-        incoming.append(line(echo, seed=number))
-    for ours, came, heard in zip(lines, incoming, probabilities(incoming), strict=True):
-        found = voices(heard, explained(came, ours))
-        known = len(heard) // 2 + round(1.5 / FRAME_S)  # half a second of it is the pause
-        assert lasting([voice for voice in found if voice[0] >= known]) == 0
-
-
-def test_delay_that_keeps_jumping_by_three_frames_is_no_voice():
-    lines = [prompts(first, 4) for first in range(6)]
-    incoming: list[Pcm] = []
-    for number, ours in enumerate(lines):
-        near, far = (
-            Return(level_db=-12, delay_ms=delay_ms).of(ours)
-            for delay_ms in (DELAYS_MS[number % 4], DELAYS_MS[number % 4] + 60)
-        )
-        spell = np.arange(len(ours)) // (RATE_HZ // 2)
-        incoming.append(line(np.where(spell % 2 == 0, near, far), seed=number))
-    mistaken = [
-        lasting(voices(heard, explained(came, ours)))
-        for ours, came, heard in zip(lines, incoming, probabilities(incoming), strict=True)
-    ]
-    assert sum(mistaken) <= 1
-
-
-@pytest.mark.parametrize(
-    ("level_db", "delay_ms"),
-    # 300 ms of a line, and as much again of jitter buffers at both its ends.
-    [(-6, 50), (-12, 300), (-20, 120), (-30, 200), (-12, 450), (-12, 600)],
-)
-def test_delay_is_known_after_a_second_of_our_speech(level_db: float, delay_ms: int):
-    guard, ours = EchoGuard(), say("en-us", "Good morning, how can I help you today?")
-    ours = ours[: RATE_HZ // FRAME_SAMPLES * FRAME_SAMPLES]
-    explained(line(Return(level_db=level_db, delay_ms=delay_ms).of(ours)), ours, guard)
-    assert guard.delay_ms == pytest.approx(delay_ms, abs=20)
-
-
-def was_echo(incoming: Pcm, ours: Pcm, at: int) -> bool:
-    """What the guard makes of the half second that follows tick `at`, where a voice was found."""
-    guard, ticks = EchoGuard(), at + round(0.5 / FRAME_S)
-    for tick, pair in enumerate(zip(frames(incoming)[:ticks], frames(ours), strict=False)):
-        if tick == at:
-            guard.begin()
-        guard.receive(*pair)
-    return guard.was_echo
-
-
-def test_voice_is_known_to_have_been_an_echo_whose_delay_had_leapt():
-    for first, delay_ms in product(range(3), (50, 120, 200)):
-        spoken = say("en-us", PROMPTS[first])
-        ours = np.tile(spoken, 2)[: 2 * len(spoken) // FRAME_SAMPLES * FRAME_SAMPLES]
-        incoming = line(Return(level_db=-12, delay_ms=delay_ms, jump_ms=160).of(ours))
-        leap = len(ours) // 2 // FRAME_SAMPLES + 160 // 20
-        assert was_echo(incoming, ours, leap), f"{delay_ms} ms"
-
-
-def delayed_by_a_tick(incoming: Pcm, ours: Pcm) -> Samples:
-    """What is explained when a session asks: of the frames up to the one before."""
-    return np.concatenate(([0.0], explained(incoming, ours)[:-1]))
-
-
-def test_first_prompt_is_no_voice_while_its_delay_may_be_a_chance_likeness():
-    lines: list[tuple[Pcm, Pcm]] = []
-    for seed, (text, delay_ms) in enumerate(product(PROMPTS, (*DELAYS_MS, 250, 340))):
-        ours = np.concatenate((np.zeros(1600, dtype=np.int16), say("en-us", text)))
-        ours = ours[: len(ours) // FRAME_SAMPLES * FRAME_SAMPLES]
-        lines.append((line(Return(level_db=-12, delay_ms=delay_ms).of(ours), seed=seed), ours))
-    heard = probabilities([incoming for incoming, _ in lines])
-    found = [
-        voices(probability, delayed_by_a_tick(*pair))
-        for pair, probability in zip(lines, heard, strict=True)
-    ]
-    assert sum(map(len, found)) <= 1
-
-
-def test_leap_that_nobody_tells_of_is_known_within_a_fraction_of_a_second():
-    lines: list[tuple[Pcm, Pcm]] = []
-    for number, (delay_ms, jump_ms) in enumerate(product((120, 200, 300), (200, 100, 60, -100))):
-        for first in range(3):
-            ours = prompts(number + first, 4)
-            way = Return(level_db=-12, delay_ms=delay_ms, jump_ms=jump_ms)
-            lines.append((line(way.of(ours), seed=number), ours))
-    heard = probabilities([incoming for incoming, _ in lines])
-    taken_for_voice = [
-        sum(end - begin for begin, end in voices(probability, delayed_by_a_tick(*pair)))
-        for pair, probability in zip(lines, heard, strict=True)
-    ]
-    assert np.mean(taken_for_voice) * FRAME_S <= 0.2
-
-
-@pytest.mark.parametrize("told", [False, True])
-def test_leap_of_the_delay_is_no_voice_where_the_guard_is_told_of_it(told: bool):
-    found: list[int] = []
-    lines: list[tuple[Pcm, Pcm, int]] = []
-    for first, (delay_ms, jump_ms) in product(range(4), ((50, 200), (120, 100), (300, -160))):
-        ours = np.tile(say("en-us", PROMPTS[first]), 4)
-        ours = ours[: len(ours) // FRAME_SAMPLES * FRAME_SAMPLES]
-        way = Return(level_db=-12, delay_ms=delay_ms, jump_ms=jump_ms)
-        lines.append((line(way.of(ours), seed=first), ours, jump_ms))
-    heard = probabilities([incoming for incoming, _, _ in lines])
-    for (incoming, ours, jump_ms), probability in zip(lines, heard, strict=True):
-        guard, share = EchoGuard(), [0.0]
-        leap = len(ours) // 2 // FRAME_SAMPLES
-        for tick, pair in enumerate(zip(frames(incoming), frames(ours), strict=True)):
-            if told and tick == leap:
-                guard.slip(jump_ms * RATE_HZ // 1000)
-            share.append(guard.receive(*pair))
-        found.append(len(voices(probability, np.array(share[:-1]))))
-    assert (sum(found) == 0) is told
-
-
 @pytest.mark.parametrize("echo_db", [-12.0, None])
 def test_caller_over_us_was_no_echo(echo_db: float | None):
     for number in range(12):
@@ -380,12 +152,6 @@ def test_echo_is_loud_where_it_may_be_taken_for_words(level_db: float, loud: boo
     guard, ours = EchoGuard(), prompts(0, 3)
     explained(line(Return(level_db=level_db, delay_ms=120).of(ours), noise_dbfs=-65), ours, guard)
     assert guard.is_loud is loud
-
-
-def test_a_line_without_echo_has_no_delay():
-    guard, ours = EchoGuard(), prompts(0, 3)
-    explained(line(np.zeros(len(ours))), ours, guard)
-    assert guard.delay_ms is None
 
 
 def test_first_second_of_the_first_echo_is_explained_before_the_delay_is_known():
