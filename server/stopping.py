@@ -15,10 +15,14 @@ class Stop:
     at_once: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
-    def on_signals(cls) -> "Stop":
-        """Asked by SIGTERM; SIGINT, or a second SIGTERM, asks to do it at once."""
+    def on_signals(cls, *, again_at_once: bool = True) -> "Stop":
+        """Asked by SIGTERM; SIGINT, or a second SIGTERM, asks to do it at once.
+
+        Args:
+            again_at_once: the second SIGTERM does. Not for processes that several may ask.
+        """
         stop, loop = cls(), asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, stop.ask)
+        loop.add_signal_handler(signal.SIGTERM, stop.ask if again_at_once else stop.asked.set)
         loop.add_signal_handler(signal.SIGINT, stop.ask_at_once)
         return stop
 

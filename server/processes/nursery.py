@@ -3,10 +3,14 @@
 Python's modules are three quarters of what a worker would have of its own. Nothing here may start a
 thread or load a model: CTranslate2's and onnxruntime's threads do not survive a fork. What is
 imported is frozen, so that collecting garbage does not touch, and thereby copy, every page of it.
+
+It ends when its parent and all workers have. A service manager that asks every process to stop asks
+it too, while workers still have calls: it does not listen.
 """
 
 import gc
 import importlib
+import signal
 from typing import Final
 
 _LATE: Final = (
@@ -16,6 +20,7 @@ _LATE: Final = (
     *("asyncpg", "httpx", "server.processes.worker"),
 )
 
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 for _name in _LATE:
     importlib.import_module(_name)
 gc.collect()

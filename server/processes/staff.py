@@ -4,6 +4,7 @@ import asyncio
 import json
 import multiprocessing
 import os
+import signal
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from server.processes.portions import worker_config
 from server.processes.table import Count, LineTable
 
 _START_S: Final = 90.0  # several load their models from a slow disk at the same time
+_STATUS_S: Final = 0.2  # for word of how a worker ended
 _LONGEST_LINE: Final = 4_096
 
 
@@ -51,7 +53,13 @@ class WorkerLife:
         self._worker, self._process, self._way = worker, process, way
         self._loop = asyncio.get_running_loop()
         self._status: asyncio.Future[int] = self._loop.create_future()
-        self._loop.add_reader(process.sentinel, self._ended)
+        # Whoever forked it might be gone when it ends; the kernel is there.
+        try:
+            self._handle = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            self._status.set_result(self._exit_status())
+        else:
+            self._loop.add_reader(self._handle, self._ended)
 
     async def ready(self) -> Mapping[str, Any]:
         try:
@@ -69,13 +77,18 @@ class WorkerLife:
 
     def send_signal(self, number: int) -> None:
         if not self._status.done():
-            os.kill(self.pid, number)
+            signal.pidfd_send_signal(self._handle, number)
 
     def _ended(self) -> None:
-        self._loop.remove_reader(self._process.sentinel)
+        self._loop.remove_reader(self._handle)
+        os.close(self._handle)
+        self._status.set_result(self._exit_status())
+
+    def _exit_status(self) -> int:
+        """As whoever forked it says, who is told at the same time as we are; -1: nobody says."""
+        self._process.join(_STATUS_S)
         status = self._process.exitcode
-        self._process.close()
-        self._status.set_result(-1 if status is None else status)
+        return -1 if status is None else status
 
 
 class ProcessStaff:
@@ -107,6 +120,8 @@ class ProcessStaff:
         try:
             async with self._starting:  # the first waits until everything is imported
                 await asyncio.to_thread(process.start)
+        except (OSError, EOFError) as error:
+            raise StartError(f"process {worker} cannot be forked: {error!r}") from error
         finally:
             theirs.close()
         return WorkerLife(worker, process, ours)
@@ -138,4 +153,5 @@ def _live(config: Config, database_url: str, given: Inheritance) -> None:
     from server.processes.worker import serve_share
 
     os.setpgid(0, 0)  # Ctrl-C at a terminal is for the parent, which passes it on
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     serve_share(config, database_url, given)

@@ -43,7 +43,11 @@ class Staff(Protocol):
     """What is done with workers."""
 
     async def spawn(self, worker: int) -> Life:
-        """Start its process."""
+        """Start its process.
+
+        Raises:
+            StartError: there is none.
+        """
         ...
 
     def joined(self, worker: int) -> None:
@@ -127,7 +131,11 @@ class Supervisor:
                 log.warning("process not started", extra={"worker": worker, "error": str(error)})
 
     async def _begin(self, worker: int) -> Mapping[str, Any]:
-        life = self._lives[worker] = await self._staff.spawn(worker)
+        try:
+            life = self._lives[worker] = await self._staff.spawn(worker)
+        except BaseException:
+            self._staff.left(worker)
+            raise
         if self._stopping.is_set():
             life.send_signal(signal.SIGTERM)  # it came too late for the signal to all
         try:

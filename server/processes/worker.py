@@ -35,7 +35,8 @@ def serve_share(config: Config, database_url: str, given: Inheritance) -> None:
 
 
 async def _serve(config: Config, database_url: str, given: Inheritance) -> None:
-    stop = Stop.on_signals()
+    # A service manager asks every process, and the parent passes on that it was asked.
+    stop = Stop.on_signals(again_at_once=False)
     share = Share.open(given)
     share.wire.on_parent_gone = stop.ask_at_once
 

@@ -76,6 +76,8 @@ async def test_all_processes_drain_and_the_server_exits_well(system: System):
         legs = [await up(first, system), await up(second, system)]
         await settled(system, {"0": 1, "1": 1})
         system.server.terminate()
+        for worker in workers_of(system):
+            os.kill(worker, signal.SIGTERM)  # a service manager asks every process
         health = wait_for(lambda: draining(system))
         assert health.json()["calls"] == "draining"
         with pytest.raises(LegRefusedError) as refused:

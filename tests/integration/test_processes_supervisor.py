@@ -16,6 +16,7 @@ from tests.fakes.sip_leg_world import until
 
 READY = 'import time\nprint(\'{"event": "ready"}\', flush=True)\ntime.sleep(60)'
 BROKEN = "raise SystemExit(3)"
+NONE = ""  # nothing can be started
 STUBBORN = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{READY}"
 
 
@@ -48,6 +49,8 @@ class TinyStaff:
 
     async def spawn(self, worker: int) -> TinyLife:
         code = self.lives.pop(0) if self.lives else READY
+        if code == NONE:
+            raise StartError("no process can be had")
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", "-c", code), stdout=asyncio.subprocess.PIPE
         )
@@ -91,10 +94,10 @@ async def test_worker_that_dies_leaves_and_joins_again():
 async def test_worker_that_cannot_start_again_is_tried_until_it_can():
     async with supervised() as (supervisor, staff):
         await supervisor.start()
-        staff.lives = [BROKEN, BROKEN]
+        staff.lives = [BROKEN, NONE, BROKEN]
         staff.processes[0].kill()
         await until(lambda: staff.story[-1] == "0 joined" and len(staff.processes) == 5)
-        assert staff.story[2:] == ["0 left", "0 left", "0 left", "0 joined"]
+        assert staff.story[2:] == ["0 left"] * 4 + ["0 joined"]
 
 
 async def test_worker_that_does_not_start_at_first_stops_the_start():
