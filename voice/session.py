@@ -7,9 +7,10 @@ happens in the conversation's worker task, fed through a bounded queue.
 
 import asyncio
 import logging
+import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import assert_never, cast
 
 from voice.anticipation import Anticipation
 from voice.attention import EarlyEar, is_to_us
@@ -134,21 +135,26 @@ class CallSession:
         Args:
             resume: the caller is back from a person; the dialog is told so instead of greeting.
         """
+        # What we own does not own us: a call's memory is free when the call is, not when the next
+        # full collection, which stops all calls, finds the ring.
+        own = cast(CallSession, weakref.proxy(self))
         self._first = resume or Greeting()
         self._leg, self._ports, self._clock = leg, ports, clock
         self._options = options or SessionOptions()
         self._machine = TurnMachine(self._options.timing)
         self._ears = Ears(leg, ports.activity)
         self._utterance = UtteranceBuffer()
-        self._mouth = Mouth(self._reply_cut)
+        self._mouth = Mouth(lambda reply: own._reply_cut(reply))
         self._keypad = Keypad(self._options.timing.inter_digit_s)
         self._comfort = ComfortNoise(
             level_dbfs=self._options.comfort_dbfs, start_frame=round(clock() / FRAME_S)
         )
         self._rests = self._options.comfort_dbfs <= AT_REST_DBFS
         self._inbox: asyncio.Queue[CallerTurn | None] = asyncio.Queue(_QUEUED_TURNS)
-        self._foresight = Foresight(self._prepare, ports.turn_model, self._overheard)
-        self._early = EarlyEar(ports.stt, lambda said: self._tell(HeardSoFar(said=said)))
+        self._foresight = Foresight(
+            lambda pcm: own._prepare(pcm), ports.turn_model, lambda so_far: own._overheard(so_far)
+        )
+        self._early = EarlyEar(ports.stt, lambda said: own._tell(HeardSoFar(said=said)))
         self._ended = asyncio.Event()
         self._end_reason = ""
         self._opened_at_s = clock()
@@ -158,7 +164,7 @@ class CallSession:
             dialog=ports.dialog,
             actions=ports.actions,
             journal=ports.journal,
-            floor=self,
+            floor=own,
             clock=clock,
             options=self._options.conversation,
             resume=resume,
