@@ -78,8 +78,11 @@ _HUMS: Final = re.compile(r"[aeu]?m{2,}[aehry]*")
 _IN_HUMS: Final = re.compile(rf"{_HUMS.pattern}|h+m*")
 """And of its second half."""
 
-_ASSENT: Final = _words("yes correct exactly certainly")
-"""Agreement that a wish may begin with: "yes, please", or what "cancel" sounds like so far."""
+_ASSENT: Final = _words("yes correct exactly certainly fine")
+"""Agreement that a wish may begin with, "yes, please", or sounds like: "cancel" and "I" so far."""
+
+_LIKELY_CONFIDENCE: Final = 0.1
+"""Below this the beginning of a wish is taken for agreement twice as often."""
 
 
 ATTENTION: Final = _words("wait stop hold hello no hey excuse sorry pardon what listen actually")
@@ -120,7 +123,7 @@ def heard_so_far(text: str, confidence: float) -> SoFar:
     words = _WORD.findall(text.lower().replace("’", "'"))
     if any(map(_HUMS.fullmatch, words)) and all(map(_IN_HUMS.fullmatch, words)):
         return SoFar.LISTENING  # however unlike words: the recogniser never believes these
-    if not words or confidence < UNBELIEVED_CONFIDENCE:
+    if not words or confidence < _LIKELY_CONFIDENCE:
         return SoFar.UNSURE
     if _ASSENT.isdisjoint(words) and _only_listening(words, over_question=False):
         return SoFar.LISTENING

@@ -22,8 +22,8 @@ class TurnTiming:
     """The timers of one call, in seconds."""
 
     barge_in_after_s: float = 0.0  # of voice over ours before we pause; going on again costs little
-    overhear_after_s: float = 0.10  # of it before it is looked at: 0.2 s have been said; see 0014
-    overhear_every_s: float = 0.08
+    overhear_after_s: float = 0.10  # of it before it is looked at: 0.2 s have been said by then
+    overhear_every_s: float = 0.06
     overhear_until_s: float = 0.6  # unless we bear with it: listeners are known by then
     min_speech_s: float = 0.10  # of voice in an utterance; less is a click, not a word
     no_input_s: float = 7.0  # of quiet before the caller is asked again

@@ -274,8 +274,8 @@ class TurnMachine:
 
     def _heard_while_talking(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
         assert isinstance(event, HeardSoFar)
-        words = self.bears_with and self._voice_on and event.said is SoFar.WORDS
-        return self._give_way() if words and self.barge_in else []
+        more = self.bears_with and self._voice_on and event.said is not SoFar.LISTENING
+        return self._give_way() if more and self.barge_in else []
 
     def _give_way(self) -> list[TurnCommand]:
         self.state, self.paused, self.bears_with = Floor.HEARING, True, False
