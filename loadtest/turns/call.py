@@ -136,7 +136,7 @@ class _Call:
             self._script.far_end_quiet(stretch.end)
             task = asyncio.create_task(self._name(stretch), name="name-span")
             self._naming.add(task)
-            task.add_done_callback(self._naming.discard)
+            task.add_done_callback(self._named)
         began = self._finder.began
         if began is not None and began != self._announced:
             self._announced = began
@@ -147,6 +147,13 @@ class _Call:
         span = name_span(stretch, await self._reader.understand_later(speech))
         self._spans.append(span)
         self._script.far_end_said(span)
+
+    def _named(self, task: "asyncio.Task[None]") -> None:
+        """A caller that cannot tell what was said would wait for it until its patience ends."""
+        self._naming.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._leaving.done():
+            self._leaving.set_exception(error)
 
     def _act(self) -> None:
         now = self._line.now
