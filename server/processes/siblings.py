@@ -9,7 +9,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -64,6 +64,9 @@ class Siblings:
                 await parts.enter_async_context(client)
             await parts.enter_async_context(serving_on(_app(shown), listener))
             yield
+        path.unlink(missing_ok=True)
+        with suppress(OSError):  # others are still there, or the parent was faster
+            self._folder.rmdir()
 
     async def exposition(self, own: str) -> str:
         """The metrics of all, and what the parent counted."""
