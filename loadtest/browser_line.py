@@ -47,7 +47,7 @@ class BrowserLine:
         self._sent = 0
         self._heard_end = 0
         self._transit = Transit(RATE_HZ)
-        self._underruns = Underruns()
+        self._underruns = Underruns(held_up=clock.held_up_lately)
         audio.heard = recorder.heard
         audio.speak = self._speak
         audio.on_frame = self._hear

@@ -17,6 +17,8 @@ from loadtest.quality import Histogram
 
 _PHASES: Final = 4
 _PHASE_S: Final = FRAME_S / _PHASES
+_HELD_UP_S: Final = 0.06  # late by so much, we were not merely busy: we did not run
+_AFTER_S: Final = 0.5  # until what was missed has been heard
 
 Tick: TypeAlias = Callable[[float], None]
 """Called every 20 ms with the seconds by which this call's turn is late."""
@@ -33,6 +35,7 @@ class MediaClock:
 
     def __init__(self) -> None:
         self.lateness = Histogram()
+        self._held_up_at_s = float("-inf")
         self._phases: tuple[list[_Member], ...] = tuple([] for _ in range(_PHASES))
         self._epoch_s = 0.0
         self._slot = 0  # the next one; its deadline is epoch + slot · 5 ms
@@ -41,6 +44,11 @@ class MediaClock:
     @property
     def members(self) -> int:
         return sum(len(phase) for phase in self._phases)
+
+    def held_up_lately(self) -> bool:
+        """Whether this clock itself did not run just now, so that what seems to be missing from
+        the far end may have been there in time, or the whole machine stood still."""
+        return asyncio.get_running_loop().time() - self._held_up_at_s < _AFTER_S
 
     def join(self, tick: Tick, listen: Callable[[], None] | None = None) -> float:
         """Be ticked from now on; returns the loop's time of the first tick.
@@ -74,6 +82,8 @@ class MediaClock:
         for member in tuple(phase):
             late_s = max(0.0, loop.time() - deadline_s)
             self.lateness.add(late_s)
+            if late_s >= _HELD_UP_S:
+                self._held_up_at_s = loop.time()
             self._guard(member, member.tick, late_s)
         for member in tuple(phase):
             if member.listen is not None:

@@ -65,6 +65,7 @@ def quality_of(arrivals: Arrivals, transit: Transit, underruns: Underruns) -> Qu
     lateness_p99_ms = transit.lateness.percentile_ms(99)
     return Quality(
         underruns=underruns.count,
+        held_up=underruns.held_up,
         jitter_ms=transit.jitter_ms,
         worst_jitter_ms=transit.worst_jitter_ms,
         lateness_p99_ms=lateness_p99_ms,
@@ -104,7 +105,7 @@ class Media:
         self._marker = True
         self._heard_end = 0  # the furthest sample heard
         self._transit = Transit(RATE_HZ)
-        self._underruns = Underruns()
+        self._underruns = Underruns(held_up=clock.held_up_lately)
 
     @classmethod
     async def open(

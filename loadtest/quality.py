@@ -6,7 +6,7 @@ underrun   the listener's buffer ran dry in the middle of speech: sound, a hole,
 R, MOS     the E-model, ITU-T G.107 (06/2015), with its default values where nothing is measured
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -121,10 +121,16 @@ class Underruns:
     Args:
         buffered: frames that the listener would have kept back before it began to play; holes of
             so much altogether, within one stretch of speech, are not heard.
+        held_up: whether the listener's own clock did not run just now.
+
+    Attributes:
+        count: all holes. held_up: those of them that the listener's clock may have made itself.
     """
 
-    def __init__(self, *, buffered: int = 0) -> None:
+    def __init__(self, *, buffered: int = 0, held_up: Callable[[], bool] = lambda: False) -> None:
         self.count = 0
+        self.held_up = 0
+        self._is_held_up = held_up
         self._buffered = buffered
         self._absorbed = 0
         self._before: Pcm | None = None
@@ -139,7 +145,9 @@ class Underruns:
             self._absorbed = 0
         elif self._hole and self._before is not None and is_loud(self._before) and is_loud(pcm):
             self._absorbed += self._hole
-            self.count += self._absorbed > self._buffered
+            if self._absorbed > self._buffered:
+                self.count += 1
+                self.held_up += self._is_held_up()
         self._hole = 0
         self._before = pcm
 
@@ -154,6 +162,7 @@ class Quality:
     """One call's audio from the far end to us."""
 
     underruns: int = 0
+    held_up: int = 0  # of the underruns: while our own clock did not run
     jitter_ms: float | None = None  # None: no RTP
     worst_jitter_ms: float | None = None
     lateness_p99_ms: float | None = None

@@ -116,7 +116,7 @@ class StreamLine:
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
         self._clock = clock or MediaClock()
-        self._underruns = Underruns(buffered=_CARRIER_FRAMES)
+        self._underruns = Underruns(buffered=_CARRIER_FRAMES, held_up=self._clock.held_up_lately)
         self._closed = False
         self.broke = False
         """Whether the far end went without closing the stream in order."""
@@ -180,6 +180,7 @@ class StreamLine:
         unusable = min(1.0, self._underruns.count / max(1, self._received))
         return Quality(
             underruns=self._underruns.count,
+            held_up=self._underruns.held_up,
             unusable=unusable,
             mos=call_mos(unusable=unusable, lateness_p99_ms=0.0, buffer_ms=1000 * FRAME_S),
         )

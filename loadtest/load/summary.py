@@ -36,6 +36,7 @@ class Audio:
     mos_p5: float | None  # 95% of the calls are at least that good
     underruns: int
     calls_with_underruns: int
+    held_up: int  # of the underruns: while the callers' own clock did not run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +184,7 @@ def _audio(calls: Sequence[CallRecord]) -> Audio:
         mos_p5=slo.mos(calls),
         underruns=sum(each.underruns for each in known),
         calls_with_underruns=sum(each.underruns > 0 for each in known),
+        held_up=sum(each.held_up for each in known),
     )
 
 

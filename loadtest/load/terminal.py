@@ -12,7 +12,7 @@ from loadtest.load.run import Progress
 from loadtest.load.server_figures import ServerFigures
 from loadtest.load.slo import Verdict
 from loadtest.load.spike_figures import SpikeFigures
-from loadtest.load.summary import Row, Summary
+from loadtest.load.summary import Audio, Row, Summary
 from loadtest.statistics import Spread, percentile
 
 _VERDICT = {True: "kept", False: "[bold red]BROKEN[/]", None: "–"}
@@ -73,6 +73,12 @@ def verdicts(found: Sequence[Verdict]) -> Table:
     )
 
 
+def _doubted(audio: Audio) -> str:
+    return f", {audio.held_up} of them while the callers' own clock stood still" * bool(
+        audio.held_up
+    )
+
+
 def _figures(summary: Summary) -> Iterable[tuple[str, str]]:
     outcomes, audio = summary.outcomes, summary.audio
     generator, server = summary.generator, summary.server
@@ -83,7 +89,7 @@ def _figures(summary: Summary) -> Iterable[tuple[str, str]]:
     yield "success, containment", f"{share(outcomes.success)}, {share(outcomes.containment)}"
     yield "wrong records, asked twice", f"{outcomes.wrong_records}, {outcomes.asked_twice}"
     yield "cut off while speaking", f"{outcomes.cut_offs}"
-    yield "underruns", f"{audio.underruns} in {audio.calls_with_underruns} calls"
+    yield "underruns", f"{audio.underruns} in {audio.calls_with_underruns} calls{_doubted(audio)}"
     yield "packets lost, server to caller", share(audio.loss, 2)
     yield "MOS, median and 95% of calls", f"{number(audio.mos.p50)}, {number(audio.mos_p5)}"
     yield "server CPU per call-minute", number(server.cpu_s_per_call_minute, "s", 2)

@@ -101,6 +101,14 @@ def test_hole_after_audio_was_taken_back_is_meant():
     assert underruns.count == 0
 
 
+def test_hole_while_the_listener_itself_stood_still_is_told_apart():
+    stood_still = iter((True, False))
+    underruns = Underruns(held_up=lambda: next(stood_still))
+    for frame in (LOUD, None, LOUD, None, LOUD):
+        underruns.frame(frame)
+    assert (underruns.count, underruns.held_up) == (2, 1)
+
+
 def test_perfect_line_has_the_default_rating():
     assert r_factor(loss=0, delay_ms=0) == pytest.approx(93.2)
     assert mos(93.2) == pytest.approx(4.41, abs=0.01)  # G.107 Annex B

@@ -1,6 +1,7 @@
 """What a call's audio sends, and what it makes of what comes."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import cast
@@ -59,6 +60,9 @@ class Baton:
     def join(self, tick: Tick, listen: Callable[[], None]) -> float:
         self._tick, self._listen = tick, listen
         return asyncio.get_running_loop().time()
+
+    def held_up_lately(self) -> bool:
+        return False
 
     def beat(self, times: int = 1) -> None:
         for _ in range(times):
@@ -165,6 +169,23 @@ async def test_hole_is_concealed_with_what_came_before() -> None:
     heard = rig.media.recorder.heard
     start = len(heard) - 480
     assert heard.read(start + 160, start + 320).tolist() == decode(speech, "PCMU").tolist()
+
+
+async def test_the_clock_knows_that_it_was_held_up() -> None:
+    clock, ticked = MediaClock(), asyncio.Event()
+    said: list[bool] = []
+
+    def tick(late_s: float) -> None:
+        said.append(clock.held_up_lately())
+        if len(said) == 2:
+            time.sleep(0.15)  # the whole process stands still
+        if len(said) == 6:
+            ticked.set()
+
+    clock.join(tick)
+    async with asyncio.timeout(5):
+        await ticked.wait()
+    assert said[-1]
 
 
 async def test_all_calls_of_a_phase_speak_before_any_of_them_listens() -> None:
