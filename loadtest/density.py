@@ -49,7 +49,7 @@ class Probe:
     verdicts: tuple[Verdict, ...]
     server_cores: float | None
     cores_per_call: float | None
-    rss_mb: float | None
+    memory_mb: float | None
     late_p99_ms: float
     bottleneck: str | None
 
@@ -217,7 +217,7 @@ def probe_of(calls: int, data: RunData, enter_s: float) -> Probe:
         verdicts=tuple(parse_slo(text).judge(steady) for text in SLOS),
         server_cores=cores,
         cores_per_call=None if cores is None else cores / calls,
-        rss_mb=summary.server.rss_most_mb,
+        memory_mb=summary.server.memory_most_mb,
         late_p99_ms=summary.generator.late_p99_ms,
         bottleneck=summary.generator.bottleneck,
     )

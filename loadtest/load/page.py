@@ -154,7 +154,7 @@ def _cpu(summary: Summary) -> str:
         _CORES,
     )
     memory = line_plot(
-        [Line(name="server", colour="c1", points=[(m.at_s, m.rss_mb) for m in moments])],
+        [Line(name="server", colour="c1", points=[(m.at_s, m.memory_mb) for m in moments])],
         _TIME,
         _MEMORY,
     )
@@ -247,7 +247,7 @@ def _details(summary: Summary) -> str:
         ("server's ticks late", late_ticks(summary.server) if summary.server.ticks else "–"),
         ("utterances in line, at most", number(summary.server.waiting_most, places=0)),
         ("utterances decoded together, mean", number(summary.server.together)),
-        ("server memory, trend", number(summary.server.rss_mb_per_hour, "MB per hour", 1)),
+        ("server memory, trend", number(summary.server.memory_mb_per_hour, "MB per hour", 1)),
         *held(summary.server),
         ("server descriptors and threads, at most", _handles(summary)),
     )

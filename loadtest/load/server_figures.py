@@ -41,10 +41,10 @@ class ServerFigures:
 
     cpu_s: float | None = None
     cpu_s_per_call_minute: float | None = None
-    rss_start_mb: float | None = None
-    rss_most_mb: float | None = None
+    memory_start_mb: float | None = None
+    memory_most_mb: float | None = None
     mb_per_call: float | None = None  # growth with concurrent calls
-    rss_mb_per_hour: float | None = None  # trend of the second half: a leak
+    memory_mb_per_hour: float | None = None  # trend of the second half: a leak
     held: tuple[Held, ...] = ()
     descriptors_most: int | None = None
     threads_most: int | None = None
@@ -67,15 +67,15 @@ def server_figures(data: RunData, *, call_minutes: float, most_calls: int) -> Se
         return ServerFigures()
     first, last = samples[0], samples[-1]
     cpu_s = None if first.cpu_s is None or last.cpu_s is None else last.cpu_s - first.cpu_s
-    rss = [each.rss_mb for each in samples if each.rss_mb is not None]
+    memory = [each.memory_mb for each in samples if each.memory_mb is not None]
     grew, most = _metrics(samples)
     return ServerFigures(
         cpu_s=cpu_s,
         cpu_s_per_call_minute=cpu_s / call_minutes if cpu_s is not None and call_minutes else None,
-        rss_start_mb=rss[0] if rss else None,
-        rss_most_mb=max(rss, default=None),
-        mb_per_call=_mb_per_call(rss, most_calls),
-        rss_mb_per_hour=_trend_per_hour(samples),
+        memory_start_mb=memory[0] if memory else None,
+        memory_most_mb=max(memory, default=None),
+        mb_per_call=_mb_per_call(memory, most_calls),
+        memory_mb_per_hour=_trend_per_hour(samples),
         held=tuple(_held(samples, data.length_s)),
         descriptors_most=max((s.descriptors for s in samples if s.descriptors), default=None),
         threads_most=max((s.threads for s in samples if s.threads), default=None),
@@ -91,14 +91,14 @@ def server_figures(data: RunData, *, call_minutes: float, most_calls: int) -> Se
     )
 
 
-def _mb_per_call(rss: Sequence[float], most: int) -> float | None:
+def _mb_per_call(memory: Sequence[float], most: int) -> float | None:
     """What a further call adds to the server's memory: the most over the start, per call."""
-    return (max(rss) - rss[0]) / most if rss and most else None
+    return (max(memory) - memory[0]) / most if memory and most else None
 
 
 def _trend_per_hour(samples: Sequence[Sample]) -> float | None:
     """The slope of the second half by least squares: the first half warms up."""
-    known = [(each.at_s, each.rss_mb) for each in samples if each.rss_mb is not None]
+    known = [(each.at_s, each.memory_mb) for each in samples if each.memory_mb is not None]
     half = known[len(known) // 2 :]
     if len(half) < 5:
         return None
@@ -110,7 +110,7 @@ def _trend_per_hour(samples: Sequence[Sample]) -> float | None:
 
 
 _WATCHED: Final[tuple[tuple[str, str, Callable[[Sample], float | None]], ...]] = (
-    ("memory", "MB", lambda sample: sample.rss_mb),
+    ("memory", "MB", lambda sample: sample.memory_mb),
     ("descriptors", "", lambda sample: sample.descriptors),
     ("threads", "", lambda sample: sample.threads),
     ("tasks", "", lambda sample: sample.metrics.get("frontdesk_tasks")),

@@ -41,7 +41,7 @@ class Sample:
 
     at_s: float  # monotonic, or since the run began
     cpu_s: float | None = None  # user and system, so far
-    rss_mb: float | None = None  # resident, of all its processes
+    memory_mb: float | None = None  # of all its processes, without what they share
     descriptors: int | None = None
     threads: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -57,14 +57,14 @@ async def look(access: ServerAccess, client: httpx.AsyncClient) -> Sample:
     return Sample(
         at_s=time.monotonic(),
         cpu_s=cpu_s,
-        rss_mb=sum(map(_rss_mb, processes)) if processes else _own_rss_mb(metrics),
+        memory_mb=sum(map(_memory_mb, processes)) if processes else _own_memory_mb(metrics),
         descriptors=sum(map(_descriptors, processes)) if processes else None,
         threads=sum(map(_threads, processes)) if processes else None,
         metrics=metrics,
     )
 
 
-def _own_rss_mb(metrics: Mapping[str, float]) -> float | None:
+def _own_memory_mb(metrics: Mapping[str, float]) -> float | None:
     octets = metrics.get("process_resident_memory_bytes")
     return None if octets is None else octets / 1e6
 
@@ -143,9 +143,11 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S if len(fields) > 12 else 0.0
 
 
-def _rss_mb(pid: int) -> float:
+def _memory_mb(pid: int) -> float:
+    """Resident, less what is mapped from files or shared: proc(5), statm. The database's buffers
+    lie in every one of its processes, and would be counted as often."""
     fields = _read(Path(f"/proc/{pid}/statm")).split()
-    return int(fields[1]) * _PAGE / 1e6 if len(fields) > 1 else 0.0
+    return (int(fields[1]) - int(fields[2])) * _PAGE / 1e6 if len(fields) > 2 else 0.0
 
 
 def _descriptors(pid: int) -> int:

@@ -79,7 +79,7 @@ class Moment:
     gap_ms: Spread
     server_cpu: float | None  # cores
     generator_cpu: float | None  # cores
-    rss_mb: float | None
+    memory_mb: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,14 +263,14 @@ def _bucket_edges(data: RunData) -> list[tuple[float, float]]:
 
 def _timeline(data: RunData) -> Iterable[Moment]:
     for start_s, end_s in _bucket_edges(data):
-        inside = [s.rss_mb for s in data.samples if start_s <= s.at_s < end_s and s.rss_mb]
+        inside = [s.memory_mb for s in data.samples if start_s <= s.at_s < end_s and s.memory_mb]
         yield Moment(
             at_s=start_s,
             calls=up_between(data.calls, start_s, end_s),
             gap_ms=gaps(between(data.calls, start_s, end_s)),
             server_cpu=_cores(data.samples, start_s, end_s),
             generator_cpu=generator_cores(data.pulses, start_s, end_s),
-            rss_mb=max(inside, default=None),
+            memory_mb=max(inside, default=None),
         )
 
 

@@ -96,8 +96,8 @@ def _figures(summary: Summary) -> Iterable[tuple[str, str]]:
     yield from _server_inside(server)
     yield (
         "server memory",
-        f"{number(server.rss_start_mb, 'MB', 0)} at the start, "
-        f"{number(server.rss_most_mb, 'MB', 0)} at most, "
+        f"{number(server.memory_start_mb, 'MB', 0)} at the start, "
+        f"{number(server.memory_most_mb, 'MB', 0)} at most, "
         f"{number(server.mb_per_call, 'MB')} a call",
     )
     yield from held(server)

@@ -110,14 +110,14 @@ class _Run:
     def figures(self) -> Figures:
         """What the run took, and of whom."""
         cpu = [(each.at_s, each.cpu_s) for each in self.samples if each.cpu_s is not None]
-        rss = [each.rss_mb for each in self.samples if each.rss_mb is not None]
+        memory = [each.memory_mb for each in self.samples if each.memory_mb is not None]
         length_s = time.monotonic() - self._began_s
         return Figures(
             concurrent=self._options.concurrent,
             most_at_once=self.most_at_once,
             length_s=length_s,
             server_cores=slope(cpu, cpu[0][0], cpu[-1][0]) if cpu else None,
-            server_rss_mb=max(rss, default=None),
+            server_memory_mb=max(memory, default=None),
             generator_cores=(time.process_time() - self._cpu_s) / length_s,
             generator_late_p99_ms=self._clock.lateness.percentile_ms(99),
             machine_load=os.getloadavg()[0],

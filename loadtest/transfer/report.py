@@ -53,7 +53,7 @@ class Figures:
     most_at_once: int  # transfers from the offer to the hang-up
     length_s: float
     server_cores: float | None
-    server_rss_mb: float | None
+    server_memory_mb: float | None
     generator_cores: float
     generator_late_p99_ms: float  # of its own 20 ms clock
     machine_load: float  # of the last minute, of all there is on the machine
@@ -158,7 +158,7 @@ def _took(figures: Figures) -> Iterable[tuple[str, str]]:
     late_ms = figures.generator_late_p99_ms
     yield "time", f"{figures.length_s:.0f} s"
     yield "the server", f"{number(figures.server_cores)} cores"
-    yield "its memory at most", number(figures.server_rss_mb, "MB", 0)
+    yield "its memory at most", number(figures.server_memory_mb, "MB", 0)
     yield "callers and agents", f"{number(figures.generator_cores)} cores, p99 {ms(late_ms)} late"
     yield "load of the machine", f"{figures.machine_load:.1f}"
 

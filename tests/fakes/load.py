@@ -98,7 +98,7 @@ def _sample(at_s: float, tasks_a_second: float) -> Sample:
     return Sample(
         at_s=at_s,
         cpu_s=10 + 0.5 * at_s,
-        rss_mb=200 + 0.1 * at_s,
+        memory_mb=200 + 0.1 * at_s,
         descriptors=40,
         threads=9,
         metrics={

@@ -63,7 +63,7 @@ def test_summary_has_the_servers_cost_per_call_and_where_the_time_went():
     assert summary.server.waiting_most == 3
     assert summary.server.together == pytest.approx(1.5)
     assert summary.server.parts_ms == pytest.approx({"decode": 20.0})
-    assert summary.server.rss_mb_per_hour == pytest.approx(360)
+    assert summary.server.memory_mb_per_hour == pytest.approx(360)
     assert summary.generator.bottleneck is None
     assert summary.kept
 
