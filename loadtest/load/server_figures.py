@@ -6,6 +6,7 @@ from typing import Final
 
 from loadtest.load.run import RunData
 from loadtest.load.server_side import Sample
+from loadtest.shapes import Shape
 
 _PART: Final = "frontdesk_gap_part_seconds_"
 _CPU: Final = "frontdesk_cpu_seconds_total"
@@ -76,7 +77,7 @@ def server_figures(data: RunData, *, call_minutes: float, most_calls: int) -> Se
         memory_most_mb=max(memory, default=None),
         mb_per_call=_mb_per_call(memory, most_calls),
         memory_mb_per_hour=_trend_per_hour(samples),
-        held=tuple(_held(samples, data.length_s)),
+        held=tuple(_held(samples, data.length_s)) if data.options.shape.shape in _STEADY else (),
         descriptors_most=max((s.descriptors for s in samples if s.descriptors), default=None),
         threads_most=max((s.threads for s in samples if s.threads), default=None),
         parts_ms=_parts(grew),
@@ -108,6 +109,8 @@ def _trend_per_hour(samples: Sequence[Sample]) -> float | None:
     slope = sum((at - mean_at) * (mb - mean_mb) for at, mb in half) / spread if spread else 0.0
     return 3_600 * slope
 
+
+_STEADY: Final = (Shape.FIXED, Shape.POISSON, Shape.SOAK)  # else what is held rises with the load
 
 _WATCHED: Final[tuple[tuple[str, str, Callable[[Sample], float | None]], ...]] = (
     ("memory", "MB", lambda sample: sample.memory_mb),

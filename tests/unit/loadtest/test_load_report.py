@@ -105,6 +105,11 @@ def test_soak_in_which_the_server_holds_more_and_more_is_broken() -> None:
     assert status(leaking, quiet) == EXIT_BROKEN
 
 
+def test_what_a_growing_load_holds_is_no_leak() -> None:
+    assert summarise(run_data(shape=Shape.FIXED, tasks_a_second=0.5)).server.held
+    assert not summarise(run_data(shape=Shape.RAMP, tasks_a_second=0.5)).server.held
+
+
 def test_spike_that_callers_noticed_is_broken_and_one_they_did_not_is_kept() -> None:
     quiet, console = Console(quiet=True), Console(record=True, width=120)
     # Gaps grow by a percent from call to call: 1.11 times the gap in the spike's third.
