@@ -161,7 +161,7 @@ def _table(found: Sequence["Density"]) -> object:
         ("gap p95 with one call", [ms(probe.gap_ms.p95 if probe else None) for probe in single]),
         ("gap p95 at its limit", [ms(probe.gap_ms.p95 if probe else None) for probe in best]),
         ("of a core, per call", [share(p.cores_per_call if p else None) for p in best]),
-        ("memory at its limit", [number(p.rss_mb if p else None, "MB", 0) for p in best]),
+        ("memory at its limit", [number(p.memory_mb if p else None, "MB", 0) for p in best]),
         ("limited by late callers", ["yes" if e.limited_by_callers else "no" for e in found]),
     )
     for name, cells in rows:
