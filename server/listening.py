@@ -1,6 +1,8 @@
-"""The TCP socket that HTTP is served on."""
+"""Addresses that are listened on, and what is said where one cannot be."""
 
 import socket
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from server.errors import StartError
 
@@ -11,12 +13,26 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         StartError: the address cannot be bound.
     """
-    try:
+    with binding("HTTP", host, port, setting="[http] port or --http-port"):
         return socket.create_server((host, port))
+
+
+@contextmanager
+def binding(what: str, host: str, port: int, *, setting: str) -> Generator[None, None, None]:
+    """Bind the address meanwhile.
+
+    Args:
+        what: for whom it is. setting: by which another port is chosen.
+
+    Raises:
+        StartError: instead of an OSError, and says what to do.
+    """
+    try:
+        yield
     except OSError as error:
         raise StartError(
-            f"HTTP cannot listen on {host}:{port} ({error.strerror}): stop what uses it, or set"
-            " [http] port or --http-port"
+            f"{what} cannot listen on {host}:{port} ({error.strerror}): stop what uses it, or set"
+            f" {setting}"
         ) from error
 
 

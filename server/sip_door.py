@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from server.calls import Calls
 from server.config import RtpConfig, SipConfig
 from server.errors import StartError
+from server.listening import binding
 from telephony.leg import LegRefusedError
 from telephony.outgoing_sip_leg import OutgoingSipLeg
 from telephony.rtp.exchange import RtpExchange
@@ -175,7 +176,7 @@ class SipDoor:
 
     async def _bind(self) -> None:
         where = self._config
-        try:
+        with binding("SIP", where.host, where.port, setting="[sip] port or --sip-port"):
             self._endpoint = await SipEndpoint.open(
                 where.host,
                 where.port,
@@ -186,11 +187,6 @@ class SipDoor:
                 registrar=self._registrar,
                 wire=self._wire,
             )
-        except OSError as error:
-            raise StartError(
-                f"SIP cannot listen on {where.host}:{where.port} ({error.strerror}): stop what uses"
-                " it, or set [sip] port or --sip-port"
-            ) from error
 
     def _on_call(self, call: IncomingCall) -> None:
         call.ring()

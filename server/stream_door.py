@@ -5,7 +5,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from server.calls import Calls
 from server.config import StreamsConfig
-from server.errors import StartError
+from server.listening import binding
 from telephony.media_streams.endpoint import EndpointOptions, MediaStreamEndpoint
 from telephony.media_streams.signature import CarrierGate
 
@@ -49,18 +49,13 @@ class StreamDoor:
             max_connections=max_calls + _UNSTARTED,
             media_timeout_s=media_timeout_s,
         )
-        try:
+        with binding("media streams", config.host, config.port, setting="[streams] port"):
             endpoint = await MediaStreamEndpoint.open(
                 options,
                 on_call=lambda leg: calls.take(leg, trunk=leg.trunk),
                 admit=lambda caller, trunk: calls.admit(caller=caller, trunk=trunk),
                 listener=listener,
             )
-        except OSError as error:
-            raise StartError(
-                f"media streams cannot listen on {config.host}:{config.port} ({error.strerror}):"
-                " stop what uses it, or set [streams] port"
-            ) from error
         return cls(config, endpoint)
 
     @property

@@ -19,7 +19,7 @@ import typer
 from server.config import Config
 from server.errors import StartError
 from server.lifetime import closing
-from server.listening import listen
+from server.listening import binding, listen
 from server.observability import configure_logging
 from server.processes.dispatcher import Dispatcher
 from server.processes.portions import check_together
@@ -97,17 +97,12 @@ def _streams(parts: AsyncExitStack, config: Config) -> socket.socket | None:
     host, port = config.streams.host, config.streams.port
     if port is None:
         return None
-    try:
+    with binding("media streams", host, port, setting="[streams] port"):
         return closing(parts, socket.create_server((host, port)))
-    except OSError as error:
-        raise StartError(
-            f"media streams cannot listen on {host}:{port} ({error.strerror}): stop what uses it,"
-            " or set [streams] port"
-        ) from error
 
 
 def _sip_socket(host: str, port: int) -> socket.socket:
-    try:
+    with binding("SIP", host, port, setting="[sip] port or --sip-port"):
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = found[0]
         bound = socket.socket(family, kind, protocol)
@@ -117,11 +112,6 @@ def _sip_socket(host: str, port: int) -> socket.socket:
         except OSError:
             bound.close()
             raise
-    except OSError as error:
-        raise StartError(
-            f"SIP cannot listen on {host}:{port} ({error.strerror}): stop what uses it, or set"
-            " [sip] port or --sip-port"
-        ) from error
     return bound
 
 
