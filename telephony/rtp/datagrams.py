@@ -20,7 +20,7 @@ _NOTHING: Final = (errno.EAGAIN, errno.EINTR)  # came, or it can be asked again
 _NOW: Final = 0x40  # MSG_DONTWAIT, Linux
 _IPV4: Final = struct.Struct("=H")  # struct sockaddr_in: the family, as the machine writes it …
 _IPV4_SIZE: Final = 16  # … port and address, as networks do, and padding
-_STAMP: Final = struct.Struct("@ll")  # struct timespec
+STAMP: Final = struct.Struct("@ll")  # struct timespec of CLOCK_REALTIME
 _STAMP_AT: Final = struct.calcsize("@Nii")  # behind a struct cmsghdr
 _CONTROL_SIZE: Final = 64  # room for a stamp and something more
 _MOST_SENDERS: Final = 4_096  # whose addresses are kept as text
@@ -158,8 +158,8 @@ class Receiver:
                 return None
             raise OSError(error, os.strerror(error))
         stamp: tuple[int, int] | None = None
-        if message.control_size >= _STAMP_AT + _STAMP.size:
-            stamp = _STAMP.unpack_from(self._stamp, _STAMP_AT)
+        if message.control_size >= _STAMP_AT + STAMP.size:
+            stamp = STAMP.unpack_from(self._stamp, _STAMP_AT)
         return bytes(self._octets[:size]), self._sender(bytes(self._from[2:8])), stamp
 
     def _sender(self, raw: bytes) -> tuple[str, int]:

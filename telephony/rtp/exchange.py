@@ -25,9 +25,7 @@ from voice.frames import FRAME_S, Pcm
 logger = logging.getLogger(__name__)
 
 _SEATS: Final = 64  # at a table; an L2 cache of 1 MB holds what a hundred calls need
-_RESTED_S: Final = (
-    5 * FRAME_S
-)  # without a packet of ours: the next one is not late, it is the first
+_RESTED_S: Final = 5 * FRAME_S  # without a packet of ours: the next is not late, but the first
 
 
 class Party(Protocol):

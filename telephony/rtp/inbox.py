@@ -8,21 +8,19 @@ stamps (anywhere but on Linux), what is read counts as having just come.
 
 import contextlib
 import socket
-import struct
 import sys
 import time
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from telephony.rtp.datagrams import Receiver, supports
+from telephony.rtp.datagrams import STAMP, Receiver, supports
 from telephony.rtp.latch import Address
 
 Datagram: TypeAlias = tuple[bytes, Address, float]
 """What came, from whom, and how many seconds ago."""
 
 _SO_TIMESTAMPNS: Final = 35  # Linux, asm-generic/socket.h; Python does not name it
-_STAMP: Final = struct.Struct("@ll")  # struct timespec of CLOCK_REALTIME
-_ANCILLARY: Final = socket.CMSG_SPACE(_STAMP.size) if hasattr(socket, "CMSG_SPACE") else 0
+_ANCILLARY: Final = socket.CMSG_SPACE(STAMP.size) if hasattr(socket, "CMSG_SPACE") else 0
 MOST_BYTES: Final = 2_048  # a packet of 20 ms has 172; what is longer is cut, and then malformed
 MOST_AT_ONCE: Final = 64
 """Datagrams taken in one turn, more than a second of audio: a flood waits, and the kernel drops it,
@@ -88,9 +86,9 @@ class Inbox:
         return found
 
     def _age_s(self, stamp: bytes) -> float:
-        if len(stamp) != _STAMP.size:
+        if len(stamp) != STAMP.size:
             return 0.0
-        return self._since_s(*_STAMP.unpack(stamp))
+        return self._since_s(*STAMP.unpack(stamp))
 
     def _since_s(self, whole: int, nanoseconds: int) -> float:
         age_s = self._wall_s() - (whole + nanoseconds * 1e-9)
