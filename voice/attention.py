@@ -7,7 +7,7 @@ voice has stopped, of all of it.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Final
 
 from voice.anticipation import Anticipation
@@ -47,7 +47,7 @@ class EarlyEar:
 
     def __init__(self, stt: SpeechToText, on_heard: Callable[[SoFar], None]) -> None:
         self._stt, self._on_heard = stt, on_heard
-        self._looking: asyncio.Task[Transcription] | None = None
+        self._looking: asyncio.Future[Transcription] | None = None
 
     def look(self, pcm: Pcm) -> None:
         """Find out what was said so far, int16, shape (n,); while a look takes, no other begins."""
@@ -55,7 +55,7 @@ class EarlyEar:
             return
         # Words that answer are not wanted here, but those that were said.
         looking = self._stt.transcribe(pcm, expects=Expectation(), speculative=True)
-        self._looking = asyncio.create_task(_awaited(looking))
+        self._looking = asyncio.ensure_future(looking)
         self._looking.add_done_callback(self._looked)
 
     def forget(self) -> None:
@@ -64,7 +64,7 @@ class EarlyEar:
             self._looking.cancel()
             self._looking = None
 
-    def _looked(self, task: "asyncio.Task[Transcription]") -> None:
+    def _looked(self, task: "asyncio.Future[Transcription]") -> None:
         if task is not self._looking:
             return
         self._looking = None
@@ -76,7 +76,3 @@ class EarlyEar:
             return
         heard = task.result()
         self._on_heard(heard_so_far(heard.text, heard.confidence))
-
-
-async def _awaited(looking: Awaitable[Transcription]) -> Transcription:
-    return await looking

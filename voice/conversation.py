@@ -54,7 +54,7 @@ class Utterance:
     network_s: float
     detection_s: float
     endpointing_s: float
-    anticipation: asyncio.Task[Anticipation] | None = None  # begun when the caller fell quiet
+    anticipation: asyncio.Future[Anticipation] | None = None  # begun when the caller fell quiet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,7 @@ class Foresight:
         on_words: Callable[[Anticipation], None],
     ) -> None:
         self._prepare, self._turn_model, self._on_words = prepare, turn_model, on_words
-        self._words: asyncio.Task[Anticipation] | None = None
+        self._words: asyncio.Future[Anticipation] | None = None
         self._sound: asyncio.Task[float] | None = None
         self._pcm: Pcm | None = None
         self._expects = Expects.NOTHING
@@ -55,7 +55,7 @@ class Foresight:
         self.forget()
         self._pcm = pcm if second_opinion else None
         self._expects = expects
-        self._words = asyncio.create_task(_awaited(self._prepare(pcm)))
+        self._words = asyncio.ensure_future(self._prepare(pcm))
         self._words.add_done_callback(self._words_known)
 
     def forget(self) -> None:
@@ -66,13 +66,13 @@ class Foresight:
                 task.cancel()
         self._words = self._sound = None
 
-    def take(self) -> "asyncio.Task[Anticipation] | None":
+    def take(self) -> "asyncio.Future[Anticipation] | None":
         """The turn is over: what was prepared for it, perhaps not ready yet."""
         words, self._words = self._words, None
         self.forget()
         return words
 
-    def _words_known(self, task: "asyncio.Task[Anticipation]") -> None:
+    def _words_known(self, task: "asyncio.Future[Anticipation]") -> None:
         if task.cancelled() or task.exception() is not None:
             return  # the turn itself will recognise, and report what is wrong
         if task is not self._words:
@@ -97,7 +97,3 @@ class Foresight:
             log.error("the turn model failed by a defect", exc_info=error)
         elif task is self._sound:
             self.finished = task.result()
-
-
-async def _awaited(preparing: Awaitable[Anticipation]) -> Anticipation:
-    return await preparing
