@@ -99,6 +99,7 @@ class Speak:
     text: str = ""
     keys: str = ""
     interrupting: bool = False
+    wordless: bool = False  # a noise: nothing that is answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,7 +319,8 @@ class Conversation:
                 return [Speak(prompt=heard, keys=keys, interrupting=interrupting)]
             case MakesNoise():
                 self.mind = Mind.SPEAKING
-                return [Speak(prompt=heard, text=action.name, interrupting=interrupting)]
+                noise = action.name
+                return [Speak(prompt=heard, text=noise, interrupting=interrupting, wordless=True)]
             case StaysSilent(for_s=for_s):
                 self._patience_until_s = now_s + for_s
                 return []

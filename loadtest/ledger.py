@@ -44,7 +44,7 @@ class Ledger:
         self._first_sound: int | None = None
         self._early_start: int | None = None  # of a prompt that began before the caller was done
         self.gap_ms: float | None = None
-        """The gap before the prompt that is being listened to; None when it followed another."""
+        """The gap before the prompt that is being listened to; None when it answers nothing."""
         self.gaps_ms: list[float] = []
         self.gap_ends_s: list[float] = []  # when each of them ended
         self.cut_offs = 0
@@ -87,7 +87,8 @@ class Ledger:
         self._unanswered = None
         self.gap_ms = None
         self._early_start = None
-        self._awaiting_reply = True
+        # What follows a noise comes when frontdesk has waited long enough for words, as it should.
+        self._awaiting_reply = not speak.wordless
 
     def caller_finished(self) -> None:
         """All of what the caller said is in the recording."""

@@ -21,6 +21,7 @@ from loadtest.report import Outcome
 from loadtest.scenario import (
     Answer,
     HangsUp,
+    MakesNoise,
     NotUnderstood,
     Presses,
     Says,
@@ -100,6 +101,13 @@ def test_known_phrase_is_answered_when_its_prompt_ends() -> None:
     assert isinstance(heard, Heard)
     assert heard == Heard(matched=("name",), score=0.8, start_s=1, end_s=2)
     assert speak == Speak(prompt=heard, text="Robin")
+
+
+def test_noise_is_made_as_something_without_words() -> None:
+    caller = Caller(Answer(hears=("name",), action=MakesNoise(for_s=4)))
+    heard, speak = caller.hears(1, name=0.8)
+    assert isinstance(heard, Heard)
+    assert speak == Speak(prompt=heard, text="[noise 4 s]", wordless=True)
 
 
 def test_whole_prompt_is_listened_to_from_just_before_its_start() -> None:

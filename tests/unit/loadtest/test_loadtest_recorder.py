@@ -142,14 +142,16 @@ def test_recording_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 class Call:
     """A recording with the caller speaking from 1.0 to 2.0 s."""
 
-    def __init__(self, *, interrupting: bool = False, keep_s: float | None = None) -> None:
+    def __init__(
+        self, *, interrupting: bool = False, wordless: bool = False, keep_s: float | None = None
+    ) -> None:
         self.recorder = Recorder(keep_s=keep_s)
         self.ledger = Ledger(self.recorder)
         # Half a second of silence around the words: what is measured is the sound.
         self.recorder.sent.write(8_000, tone(1.0))
         self.ledger.prompt_started(0)
         self.ledger.caller_began(
-            Speak(prompt=PROMPT, text="hi", interrupting=interrupting),
+            Speak(prompt=PROMPT, text="hi", interrupting=interrupting, wordless=wordless),
             Sent(start=4_000, end=20_000),
         )
 
@@ -183,6 +185,21 @@ def test_only_the_first_prompt_after_the_caller_has_a_gap() -> None:
     call.ledger.prompt_started(18_400)
     call.ledger.prompt_started(40_000)
     assert len(call.ledger.gaps_ms) == 1
+
+
+def test_prompt_after_a_noise_of_the_caller_answers_nothing_and_has_no_gap() -> None:
+    call = Call(wordless=True)
+    call.ledger.caller_finished()
+    call.ledger.prompt_started(36_000)
+    call.ledger.prompt_heard(PROMPT)
+    assert (call.ledger.gaps_ms, call.ledger.turns()[-1].gap_ms) == ([], None)
+
+
+def test_frontdesk_speaking_over_a_noise_of_the_caller_cuts_nobody_off() -> None:
+    call = Call(wordless=True)
+    call.ledger.prompt_started(12_000)
+    call.ledger.caller_finished()
+    assert call.ledger.cut_offs == 0
 
 
 def test_interruption_is_timed_from_our_onset_to_the_silence() -> None:
