@@ -39,7 +39,7 @@ class HeardPrompt:
     duration_s: float
     matched: tuple[str, ...]
     score: float  # of the weakest matched phrase, 0..1; of the best miss when none matched
-    gap_ms: float | None  # end of the caller's speech to its start; None for the greeting or after a noise
+    gap_ms: float | None  # silence of the caller before it; None after none or a noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
