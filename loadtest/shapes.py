@@ -10,11 +10,16 @@ given.
     spike    fixed, and in the middle third so many times as much
     poisson  open only: gaps between arrivals are exponential
     soak     fixed, for an hour unless told otherwise
+    overload closed for half the time; then open, twice as many arriving as ended till then
+
+An overload is to be begun with as many calls as the far end carries. In its first quarter they
+come in, in its second it is measured how the far end fares with them and how many end a second; in
+its second half twice as many arrive, and how fares who is let in then?
 """
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import count
 from random import Random
@@ -26,6 +31,8 @@ DEFAULT_DURATION_S: Final = 120.0
 SOAK_S: Final = 3_600.0  # leaks of a call show in an hour of them
 DEFAULT_STAGES: Final = 10  # of a ramp without a step of its own
 ENTER_EVERY_S: Final = 0.25  # between the calls of a closed load: none in step with another
+_SPIKE: Final = 3.0  # times the load
+_TWICE: Final = 2.0
 
 
 class Shape(StrEnum):
@@ -36,6 +43,7 @@ class Shape(StrEnum):
     SPIKE = "spike"  # a crowd in the middle third
     POISSON = "poisson"  # arrivals that know nothing of each other
     SOAK = "soak"  # the same for a long time
+    OVERLOAD = "overload"  # as many as are carried, then twice as many as can be
 
 
 class BadShapeError(LoadtestError):
@@ -49,8 +57,15 @@ class ShapeOptions:
     rate: float | None = None  # calls per second; None: a closed load
     duration_s: float | None = None
     stages: int = DEFAULT_STAGES  # of a ramp
-    spike_factor: float = 3.0
+    spike_factor: float | None = None  # None: 3 in a spike, 2 in an overload
     enter_every_s: float = ENTER_EVERY_S
+
+    @property
+    def factor(self) -> float:
+        """How many times the load comes in a spike or an overload."""
+        if self.spike_factor is not None:
+            return self.spike_factor
+        return _TWICE if self.shape is Shape.OVERLOAD else _SPIKE
 
     @property
     def length_s(self) -> float:
@@ -63,8 +78,10 @@ class ShapeOptions:
 class Load(Protocol):
     """A schedule; ask it in order of time."""
 
-    held_back: int
-    """Arrivals that found no free caller: the generator was too small."""
+    @property
+    def held_back(self) -> int:
+        """Arrivals that found no free caller: the generator was too small."""
+        ...
 
     def due(self, now_s: float, active: int) -> int:
         """How many calls to begin now, `active` being up or dialling."""
@@ -86,13 +103,15 @@ def make_load(options: ShapeOptions, random: Random) -> Load:
         BadShapeError: a number that cannot be, or a shape that needs a rate.
     """
     _check(options)
+    if options.shape is Shape.OVERLOAD:
+        return Overload(options, random)
     if options.rate is None:
         return ClosedLoad(_level(options), options)
     return OpenLoad(_arrivals(options, options.rate, random), options)
 
 
 def _check(options: ShapeOptions) -> None:
-    if options.calls < 1 or options.stages < 1 or options.spike_factor < 1:
+    if options.calls < 1 or options.stages < 1 or options.factor < 1:
         raise BadShapeError("calls, stages and the spike's factor are at least 1")
     if options.rate is not None and not 0 < options.rate < math.inf:
         raise BadShapeError(f"a rate of {options.rate:g} calls per second brings no load")
@@ -100,6 +119,8 @@ def _check(options: ShapeOptions) -> None:
         raise BadShapeError("a run lasts more than 0 seconds")
     if options.shape is Shape.POISSON and options.rate is None:
         raise BadShapeError("poisson needs --rate: how many callers arrive per second")
+    if options.shape is Shape.OVERLOAD and options.rate is not None:
+        raise BadShapeError("an overload finds its rate by its calls: leave out --rate")
 
 
 class OpenLoad:
@@ -149,6 +170,71 @@ class ClosedLoad:
         return _stage(self._options, now_s)
 
 
+class Overload:
+    """A closed load, then an open one of its own making; see `Load`."""
+
+    def __init__(self, options: ShapeOptions, random: Random) -> None:
+        self._options, self._random = options, random
+        self._phases = overload_s(options)
+        self._nominal = ClosedLoad(
+            lambda now_s: options.calls,
+            # All are up when the nominal load begins to be measured.
+            replace(
+                options,
+                enter_every_s=min(options.enter_every_s, self._phases.measured_s / options.calls),
+            ),
+        )
+        self._ended = 0  # of calls, in the stretch that is measured: each makes room for the next
+        self._crowd: OpenLoad | None = None
+
+    @property
+    def held_back(self) -> int:
+        """See `Load`."""
+        return self._crowd.held_back if self._crowd is not None else 0
+
+    def due(self, now_s: float, active: int) -> int:
+        """See `Load`."""
+        if now_s >= self._phases.crowd_s:
+            self._crowd = self._crowd or self._make_crowd()
+            return self._crowd.due(now_s, active)
+        due = self._nominal.due(now_s, active)
+        if now_s >= self._phases.measured_s:
+            self._ended += due
+        return due
+
+    def _make_crowd(self) -> OpenLoad:
+        options, phases = self._options, self._phases
+        rate = max(self._ended, 1) / (phases.crowd_s - phases.measured_s)
+        arrivals = (phases.crowd_s + at_s for at_s in _poisson(options.factor * rate, self._random))
+        # All that arrive could be up, and some more by chance.
+        return OpenLoad(
+            arrivals, replace(options, calls=math.ceil((options.factor + 1) * options.calls))
+        )
+
+    def over(self, now_s: float) -> bool:
+        """See `Load`."""
+        return self._nominal.over(now_s)
+
+    def stage(self, now_s: float) -> int:
+        """See `Load`."""
+        return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverloadPhases:
+    """When an overload's nominal load begins to be measured, when the crowd comes and goes."""
+
+    measured_s: float
+    crowd_s: float
+    over_s: float
+
+
+def overload_s(options: ShapeOptions) -> OverloadPhases:
+    """The phases of an overload: a quarter, another, and half of the run."""
+    length_s = options.length_s
+    return OverloadPhases(measured_s=length_s / 4, crowd_s=length_s / 2, over_s=length_s)
+
+
 def _stage(options: ShapeOptions, now_s: float) -> int:
     if options.shape is not Shape.RAMP:
         return 0
@@ -171,7 +257,7 @@ def _level(options: ShapeOptions) -> Callable[[float], int]:
             )
         case Shape.SPIKE:
             return lambda now_s: (
-                math.ceil(options.calls * options.spike_factor)
+                math.ceil(options.calls * options.factor)
                 if _in_spike(options, now_s)
                 else options.calls
             )
@@ -214,4 +300,4 @@ def _spiked(options: ShapeOptions, rate: float) -> Iterator[float]:
     at_s = 0.0
     while True:
         yield at_s
-        at_s += 1 / (rate * (options.spike_factor if _in_spike(options, at_s) else 1.0))
+        at_s += 1 / (rate * (options.factor if _in_spike(options, at_s) else 1.0))

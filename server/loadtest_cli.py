@@ -42,8 +42,13 @@ def run(
     ] = None,
     stages: Annotated[int, typer.Option(help="Steps of a ramp.", min=1)] = 10,
     spike: Annotated[
-        float, typer.Option(help="Times the load in the middle third of a spike.", min=1)
-    ] = 3.0,
+        float | None,
+        typer.Option(
+            help="Times the load in a spike's middle third [default: 3], in an overload's "
+            "second half [default: 2].",
+            min=1,
+        ),
+    ] = None,
     slo: Annotated[
         list[str] | None,
         typer.Option(help="p95_gap=800ms, success=95%, underruns=0, …; repeatable."),
@@ -79,10 +84,11 @@ def run(
     from loadtest.load.command import check_target, parse_duration, run_and_report
     from loadtest.load.run import RunOptions
     from loadtest.load.server_side import ServerAccess
-    from loadtest.load.slo import DEFAULT_SLOS, parse_slo
+    from loadtest.load.slo import DEFAULT_SLOS, RAMP_SLOS, parse_slo
     from loadtest.network import parse_network
     from loadtest.shapes import ShapeOptions
 
+    usual = RAMP_SLOS if shape is Shape.RAMP else DEFAULT_SLOS
     options = RunOptions(
         target=check_target(target, transport),
         mix=_mix(scenario or [], mix),
@@ -94,7 +100,7 @@ def run(
             stages=stages,
             spike_factor=spike,
         ),
-        slos=tuple(parse_slo(text) for text in slo or DEFAULT_SLOS),
+        slos=tuple(parse_slo(text) for text in slo or usual),
         processes=processes,
         network=None if network is None else parse_network(network),
         server=ServerAccess(url=server_url, token=server_token, pid=server_pid),

@@ -118,11 +118,14 @@ def status(summary: Summary, console: Console) -> int:
     spike = summary.spike
     if spike is not None and not spike.held:
         console.print(f"broken: callers who were in noticed the spike: {spiked(spike)}")
+    overload = summary.overload.faults if summary.overload is not None else ()
+    for fault in overload:
+        console.print(f"broken: under overload {fault}")
     grown = _grown(summary)
     if grown:
         console.print(f"broken: the server grew from call to call: {', '.join(grown)}")
     held = spike is None or spike.held
-    return 0 if summary.kept and held and not grown else EXIT_BROKEN
+    return 0 if summary.kept and held and not overload and not grown else EXIT_BROKEN
 
 
 def _grown(summary: Summary) -> Sequence[str]:

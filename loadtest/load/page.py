@@ -8,7 +8,16 @@ from typing import Final
 from loadtest.load.plots import Axis, Limit, Line, bar_plot, line_plot
 from loadtest.load.slo import Verdict
 from loadtest.load.summary import Row, Summary
-from loadtest.load.terminal import held, late_ticks, ms, number, share, spiked
+from loadtest.load.terminal import (
+    OVERLOAD_COLUMNS,
+    held,
+    late_ticks,
+    ms,
+    number,
+    overload_rows,
+    share,
+    spiked,
+)
 from loadtest.statistics import Spread
 
 _STYLE: Final = Path(__file__).with_name("page.css")
@@ -27,6 +36,7 @@ def page(summary: Summary) -> str:
             _header(summary),
             _tiles(summary),
             _section("Objectives", _verdict_table(summary.verdicts)),
+            _overload(summary),
             _knee(summary),
             _over_time(summary),
             _parts(summary),
@@ -112,6 +122,16 @@ def _gap_lines(points: Sequence[tuple[float, Spread]]) -> list[Line]:
         Line(name="p95", colour="c1", points=[(at, spread.p95) for at, spread in points]),
         Line(name="p50", colour="c2", points=[(at, spread.p50) for at, spread in points]),
     ]
+
+
+def _overload(summary: Summary) -> str:
+    overload = summary.overload
+    if overload is None:
+        return ""
+    faults = "; ".join(overload.faults)
+    about = f"It does not hold: {faults}." if faults else "Those who were in noticed nothing."
+    table = _table(("", *OVERLOAD_COLUMNS), overload_rows(overload))
+    return _section("What it carries, and more", table, about)
 
 
 def _knee(summary: Summary) -> str:

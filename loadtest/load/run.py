@@ -316,3 +316,13 @@ def between(calls: Sequence[CallRecord], start_s: float, end_s: float) -> list[C
                 )
             )
     return found
+
+
+def up_between(calls: Sequence[CallRecord], start_s: float, end_s: float) -> float:
+    """How many calls were up, on average, in a stretch of time."""
+    together_s = sum(
+        max(0.0, min(call.ended_s, end_s) - max(call.answered_s, start_s))
+        for call in calls
+        if call.answered_s is not None
+    )
+    return together_s / (end_s - start_s) if end_s > start_s else 0.0

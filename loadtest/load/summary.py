@@ -11,8 +11,9 @@ from typing import Final
 
 from loadtest.load import slo
 from loadtest.load.generator_figures import GeneratorFigures, generator_cores, generator_figures
+from loadtest.load.overload_figures import OverloadFigures, overload_figures
 from loadtest.load.records import CallRecord, Fate
-from loadtest.load.run import RunData, between
+from loadtest.load.run import RunData, between, up_between
 from loadtest.load.server_figures import ServerFigures, server_figures
 from loadtest.load.server_side import Sample
 from loadtest.load.slo import Verdict
@@ -101,6 +102,7 @@ class Summary:
     generator: GeneratorFigures
     server: ServerFigures
     spike: SpikeFigures | None
+    overload: OverloadFigures | None
     verdicts: tuple[Verdict, ...]
     scenarios: tuple[Row, ...]
     levels: tuple[Row, ...]  # the knee curve
@@ -135,6 +137,7 @@ def summarise(data: RunData) -> Summary:
         generator=generator_figures(data),
         server=server_figures(data, call_minutes=call_minutes, most_calls=most_calls),
         spike=spike_figures(data),
+        overload=overload_figures(data),
         verdicts=tuple(each.judge(calls) for each in options.slos),
         scenarios=tuple(_scenario_rows(calls)),
         levels=tuple(_levels(data)),
@@ -212,16 +215,6 @@ def _scenario_rows(calls: Sequence[CallRecord]) -> Iterable[Row]:
 
 
 # --- over load and over time ----------------------------------------------------------------------
-
-
-def up_between(calls: Sequence[CallRecord], start_s: float, end_s: float) -> float:
-    """How many calls were up, on average, in a stretch of time."""
-    together_s = sum(
-        max(0.0, min(call.ended_s, end_s) - max(call.answered_s, start_s))
-        for call in calls
-        if call.answered_s is not None
-    )
-    return together_s / (end_s - start_s) if end_s > start_s else 0.0
 
 
 def _levels(data: RunData) -> Iterable[Row]:

@@ -1,18 +1,21 @@
 """A run in the terminal: live while it goes on, tables at its end."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from loadtest.load.overload_figures import OverloadFigures, PhaseFigures
 from loadtest.load.records import Fate
 from loadtest.load.run import Progress
 from loadtest.load.server_figures import ServerFigures
 from loadtest.load.slo import Verdict
 from loadtest.load.spike_figures import SpikeFigures
 from loadtest.load.summary import Audio, Row, Summary
+from loadtest.shapes import Shape
 from loadtest.statistics import Spread, percentile
 
 _VERDICT = {True: "kept", False: "[bold red]BROKEN[/]", None: "–"}
@@ -60,6 +63,9 @@ def tables(summary: Summary) -> Group:
     ]
     if len(summary.levels) > 1:
         parts.append(_rows("calls up at once: calls, gap", summary.levels))
+    if summary.overload is not None:
+        rows = overload_rows(summary.overload)
+        parts.append(_table("what it carries, and more", OVERLOAD_COLUMNS, rows))
     parts += [_pairs("figures", _figures(summary)), verdicts(summary.verdicts)]
     return Group(*parts)
 
@@ -84,6 +90,8 @@ def _figures(summary: Summary) -> Iterable[tuple[str, str]]:
     generator, server = summary.generator, summary.server
     fates = ", ".join(f"{number} {fate}" for fate, number in outcomes.fates.items() if number)
     yield "calls", f"{outcomes.dialled} dialled: {fates or 'none'}"
+    if summary.shape == Shape.RAMP:
+        yield "the knee", knee(summary.levels)
     if summary.spike is not None:
         yield "the spike", spiked(summary.spike)
     yield "success, containment", f"{share(outcomes.success)}, {share(outcomes.containment)}"
@@ -134,6 +142,44 @@ def spiked(spike: SpikeFigures) -> str:
         f"gap p95 {before} before, {during} in it ({number(spike.ratio, places=2)}×); "
         f"{spike.refused} refused, {spike.dropped} dropped"
     )
+
+
+def knee(stages: Sequence[Row]) -> str:
+    """The last stage of a ramp that kept every objective, and the first that did not."""
+    broken = next((at for at, stage in enumerate(stages) if stage.kept is False), len(stages))
+    kept, over = stages[:broken], stages[broken:]
+    last = f"{kept[-1].name} calls at p95 {ms(kept[-1].gap_ms.p95)}" if kept else "below the first"
+    return f"{last}; {f'broken at {over[0].name}' if over else 'not reached'}"
+
+
+OVERLOAD_COLUMNS: Final = ("nominal", "overload")
+
+
+def overload_rows(overload: OverloadFigures) -> list[tuple[str, str, str]]:
+    """The two loads side by side, and what is judged of them."""
+    phases = overload.nominal, overload.crowd
+
+    def row(name: str, of: Callable[[PhaseFigures], str]) -> tuple[str, str, str]:
+        nominal, crowd = map(of, phases)
+        return name, nominal, crowd
+
+    return [
+        row("calls offered", lambda p: f"{p.offered}, {p.offered_per_s:.2f} a second"),
+        row("admitted", lambda p: f"{p.admitted}"),
+        row("refused", lambda p: f"{p.refused}"),
+        row("neither taken nor refused", lambda p: f"{p.unanswered}"),
+        row("dropped", lambda p: f"{p.dropped}"),
+        row("up at once, mean", lambda p: f"{p.up:.1f}"),
+        row("gap p50", lambda p: ms(p.gap_ms.p50)),
+        row("gap p95", lambda p: ms(p.gap_ms.p95)),
+        row("success", lambda p: share(p.success)),
+        ("refused after, p50 and p95", "", _two(overload.refused_after_ms)),
+        ("gap p95 against nominal", "", number(overload.ratio, "×")),
+    ]
+
+
+def _two(spread: Spread) -> str:
+    return f"{ms(spread.p50)}, {ms(spread.p95)}"
 
 
 def held(server: ServerFigures) -> Iterable[tuple[str, str]]:

@@ -17,10 +17,10 @@ from loadtest.load.mix import load_mix
 from loadtest.load.page import page
 from loadtest.load.plots import Axis, Line, line_plot, nice_ticks
 from loadtest.load.records import CallRecord, Fate
-from loadtest.load.run import RunData, between
+from loadtest.load.run import RunData, between, up_between
 from loadtest.load.server_side import parse_metrics
-from loadtest.load.summary import summarise, up_between
-from loadtest.load.terminal import tables
+from loadtest.load.summary import summarise
+from loadtest.load.terminal import knee, tables
 from loadtest.shapes import Shape
 from tests.fakes.load import call, run_data
 
@@ -137,6 +137,15 @@ def test_spike_counts_whom_it_turned_away_and_whom_it_dropped() -> None:
     spike = summarise(data).spike
     assert spike is not None
     assert (spike.refused, spike.dropped, spike.held) == (1, 1, False)
+
+
+def test_ramp_states_the_last_stage_that_kept_and_the_first_that_did_not() -> None:
+    summary = summarise(run_data(shape=Shape.RAMP))  # 9 calls up on average, then 10
+    first, *others = [replace(stage, kept=True) for stage in summary.levels]
+    broken = [first, *(replace(stage, kept=False) for stage in others)]
+    assert knee(broken) == f"{first.name} calls at p95 333 ms; broken at {others[0].name}"
+    assert knee([replace(first, kept=False)]).startswith("below the first")
+    assert knee([first]).endswith("not reached")
 
 
 def test_run_that_is_no_soak_may_still_fill_its_caches() -> None:

@@ -112,3 +112,46 @@ def test_soak_goes_on_for_an_hour_unless_told_otherwise():
 def test_load_that_cannot_be_is_refused(options: ShapeOptions):
     with pytest.raises(BadShapeError):
         make_load(options, Random(1))
+
+
+def answered(load: Load, until_s: float, *, last_s: float) -> list[tuple[float, int]]:
+    """When calls began and how many were up then, if each lasts `last_s`."""
+    ends: list[float] = []
+    seen: list[tuple[float, int]] = []
+    for tick in range(round(until_s / 0.02)):
+        now_s = tick * 0.02
+        ends = [end_s for end_s in ends if end_s > now_s]
+        due = load.due(now_s, len(ends))
+        seen += [(now_s, len(ends) + due)] * due
+        ends += [now_s + last_s] * due
+    return seen
+
+
+def test_overload_holds_its_calls_and_then_has_twice_as_many_arrive_as_ended():
+    load = load_of(Shape.OVERLOAD, calls=20, duration_s=400, enter_every_s=0.25)
+    seen = answered(load, 400, last_s=20)
+    nominal = [at_s for at_s, _ in seen if 100 <= at_s < 200]
+    assert max(up for at_s, up in seen if at_s < 200) == 20
+    assert len(nominal) == pytest.approx(100, abs=5)  # one a second, as each lasts 20 s
+    assert sum(at_s >= 200 for at_s, _ in seen) == pytest.approx(400, rel=0.15)
+
+
+def test_overload_goes_on_arriving_whatever_becomes_of_the_calls():
+    load = load_of(Shape.OVERLOAD, calls=20, duration_s=400)
+    answered(load, 200, last_s=20)
+    assert len(begun_from(load, 200, 300, active=20)) == pytest.approx(200, rel=0.2)
+    assert load.held_back == 0
+
+
+def test_overload_may_have_another_factor_and_finds_its_rate_itself():
+    load = load_of(Shape.OVERLOAD, calls=20, duration_s=400, spike_factor=4.0)
+    seen = answered(load, 400, last_s=20)
+    assert sum(at_s >= 200 for at_s, _ in seen) == pytest.approx(800, rel=0.15)
+    with pytest.raises(BadShapeError, match="leave out --rate"):
+        load_of(Shape.OVERLOAD, calls=20, rate=1.0)
+
+
+def begun_from(load: Load, from_s: float, until_s: float, *, active: int) -> list[float]:
+    """When calls began, if `active` calls are up all the time."""
+    ticks = range(round(from_s / 0.02), round(until_s / 0.02))
+    return [tick * 0.02 for tick in ticks for _ in range(load.due(tick * 0.02, active))]
