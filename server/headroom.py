@@ -1,7 +1,7 @@
-"""How much this machine has left: what is shed when it runs out, and whether one more call fits.
+"""How much this machine has left: what is shed when it runs out, and whether more calls fit.
 
 Theory of operation. Signals are measured anyway (how late the media tick is, how long an utterance
-waits for the recogniser) and each has two marks. Above its high mark the load is too much, below
+waits for the recogniser) and each has marks. Above its high mark the load is too much, below
 its low mark there is room; in between nothing changes. Load that stays too much for `rise_s` takes
 the first step up the ladder, and load that has had room for `fall_s` one step down. Each further
 step up waits `settle_s` for the one before to show its effect: callers speak every few seconds, and
@@ -14,10 +14,13 @@ what sheds load lowers the very signals that made it shed.
     SHORT_ANSWERS   prompts in their short form
     OFFER_KEYS      callers are offered keys and a callback: neither needs the recogniser
 
-New calls are refused from the first step on: the calls that are up come first.
+The calls that are up come first: new ones are refused from the first step on, and before it comes
+to that. From the tight mark on no more are taken than there are, from the full mark on those that
+end are not replaced (server/ceiling.py). A door that shut only where something is shed would have
+everybody who is up served with less whenever the phones do not stop ringing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
@@ -38,14 +41,24 @@ _TOP: Final = max(Step)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marks:
-    """Of one signal, in its own unit: too much above `high`, room again below `low`."""
+    """Of one signal, in its own unit: too much above `high`, room again below `low`.
+
+    Calls that are up are enough at `tight`, and too many above `full`.
+    """
 
     high: float
+    full: float
+    tight: float
     low: float
 
     def __post_init__(self) -> None:
         if not 0 <= self.low < self.high:
             raise ValueError(f"marks must be 0 <= low < high, not {self.low} and {self.high}")
+        if not 0 < self.tight < self.full <= self.high:
+            raise ValueError(
+                f"marks must be 0 < tight < full <= high, not {self.tight}, {self.full} and "
+                f"{self.high}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +67,15 @@ class HeadroomOptions:
 
     A tick that is 20 ms late is a packet: the far end's jitter buffer still hides it, and what
     sheds load has callers wait twice as long, so less is no reason for it. An utterance that waits
-    250 ms makes a gap of 350 ms one of 600, which callers notice.
+    200 ms makes a gap of 300 ms one of 500, which calls may have in common before more come; one
+    that waits 400 ms makes it one of 700, and what is prepared ahead is never ready in time: it
+    may as well be left out.
     """
 
     marks: Mapping[str, Marks] = field(
         default_factory=lambda: {
-            "tick_late_s": Marks(high=0.020, low=0.008),
-            "recognition_wait_s": Marks(high=0.250, low=0.080),
+            "tick_late_s": Marks(high=0.020, full=0.012, tight=0.008, low=0.008),
+            "recognition_wait_s": Marks(high=0.400, full=0.300, tight=0.200, low=0.080),
         }
     )
     rise_s: float = 1.0
@@ -76,6 +91,10 @@ class Headroom:
         self.step = Step.NORMAL
         self.cause: str | None = None
         """The signal that made the latest step up; None when all is well."""
+        self.room = 1.0
+        """How much is left before no more calls should come, 1 to 0: of the signal with least."""
+        self.full = False
+        """Whether so many calls are too many already."""
         self._too_much_since_s: float | None = None
         self._room_since_s: float | None = None
 
@@ -91,6 +110,8 @@ class Headroom:
             signals: of those in the options; one that is missing says nothing.
             now_s: monotonic seconds.
         """
+        self.room = max(0.0, 1 - self._most(signals, lambda marks: marks.tight))
+        self.full = self._most(signals, lambda marks: marks.full) > 1
         over = self._over(signals)
         if over is not None:
             self._room_since_s = None
@@ -111,6 +132,13 @@ class Headroom:
         }
         worst = max(shares, key=shares.__getitem__, default=None)
         return worst if worst is not None and shares[worst] > 1 else None
+
+    def _most(self, signals: Mapping[str, float], mark: Callable[[Marks], float]) -> float:
+        """How far the signal is that is furthest towards its mark, which is 1."""
+        marks = self._options.marks
+        return max(
+            (signals[name] / mark(marks[name]) for name in marks if name in signals), default=0.0
+        )
 
     def _has_room(self, signals: Mapping[str, float]) -> bool:
         marks = self._options.marks

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from server.ceiling import Ceiling, CeilingOptions
 from server.headroom import Headroom, Step
 from server.observability import Metrics
 
@@ -29,6 +30,7 @@ class Load:
         spared_calls: int,
         metrics: Metrics,
         headroom: Headroom | None = None,
+        ceiling: Ceiling | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
@@ -42,6 +44,7 @@ class Load:
         self._signals, self._calls, self._spared = signals, calls, spared_calls
         self._metrics, self._clock = metrics, clock
         self._headroom = headroom or Headroom()
+        self._ceiling = ceiling or Ceiling(CeilingOptions(least=spared_calls))
         metrics.load_step.set_function(lambda: self.step)
         for name, signal in signals.items():
             metrics.load_signal.labels(name).set_function(signal)
@@ -52,7 +55,9 @@ class Load:
 
     def has_headroom(self) -> bool:
         """Whether one more call fits."""
-        return self._headroom.admits or self._calls() <= self._spared
+        calls = self._calls()
+        fits = self._headroom.admits and calls < self._ceiling.calls
+        return fits or calls <= self._spared
 
     def sheds(self, step: Step) -> Callable[[], bool]:
         """Asked at any time: is what this step sheds to be left out now?"""
@@ -67,10 +72,14 @@ class Load:
     def look(self) -> None:
         """Take the signals as they are now."""
         signals: dict[str, float] = {}
-        if self._calls() > self._spared:
+        calls, now_s = self._calls(), self._clock()
+        if calls > self._spared:
             signals = {name: signal() for name, signal in self._signals.items()}
         before = self.step
-        after = self._headroom.observe(signals, self._clock())
+        after = self._headroom.observe(signals, now_s)
+        self._ceiling.observe(
+            calls=calls, room=self._headroom.room, full=self._headroom.full, now_s=now_s
+        )
         if after is not before:
             self._tell(before, after, signals)
 

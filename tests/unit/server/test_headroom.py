@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from server.headroom import Headroom, HeadroomOptions, Marks, Step
+from server.headroom import Headroom, Marks, Step
 
 BUSY = {"tick_late_s": 0.030, "recognition_wait_s": 0.05}
 BETWEEN = {"tick_late_s": 0.012, "recognition_wait_s": 0.05}
@@ -96,7 +96,34 @@ def test_signal_that_has_no_marks_says_nothing():
     assert headroom.admits
 
 
+def observed(**signals: float) -> Headroom:
+    headroom = Headroom()
+    headroom.observe(signals, 0.0)
+    return headroom
+
+
+def test_room_is_that_of_the_signal_that_has_least():
+    assert observed(tick_late_s=0.0, recognition_wait_s=0.0).room == 1
+    assert observed(tick_late_s=0.0, recognition_wait_s=0.1).room == pytest.approx(0.5)
+    assert observed(tick_late_s=0.008, recognition_wait_s=0.1).room == 0
+    assert observed().room == 1
+
+
+def test_so_many_calls_are_too_many_before_anything_is_shed():
+    headroom = Headroom()
+    after(headroom, {"tick_late_s": 0.001, "recognition_wait_s": 0.35}, 0.0, 60.0)
+    assert headroom.full
+    assert headroom.step is Step.NORMAL
+    assert not observed(recognition_wait_s=0.25).full
+
+
 @pytest.mark.parametrize(("high", "low"), [(1.0, 1.0), (1.0, 2.0), (1.0, -1.0)])
 def test_marks_that_would_flap_are_refused(high: float, low: float):
     with pytest.raises(ValueError, match="low < high"):
-        HeadroomOptions(marks={"tick_late_s": Marks(high=high, low=low)})
+        Marks(high=high, full=0.9, tight=0.5, low=low)
+
+
+@pytest.mark.parametrize(("full", "tight"), [(1.1, 0.5), (0.5, 0.5), (0.5, 0.0)])
+def test_marks_that_shed_before_they_shut_are_refused(full: float, tight: float):
+    with pytest.raises(ValueError, match="tight < full <= high"):
+        Marks(high=1.0, full=full, tight=tight, low=0.1)

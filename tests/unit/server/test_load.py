@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from server.ceiling import Ceiling, CeilingOptions
 from server.headroom import Step
 from server.load import Load
 from server.observability import Metrics
@@ -12,7 +13,7 @@ SPARED = 5
 
 
 class World:
-    def __init__(self) -> None:
+    def __init__(self, *, ceiling: int = 1_000) -> None:
         self.now_s, self.late_s, self.calls = 100.0, 0.0, 50
         self.metrics = Metrics()
         self.load = Load(
@@ -20,6 +21,7 @@ class World:
             calls=lambda: self.calls,
             spared_calls=SPARED,
             metrics=self.metrics,
+            ceiling=Ceiling(CeilingOptions(start=ceiling, least=SPARED)),
             clock=lambda: self.now_s,
         )
 
@@ -51,6 +53,28 @@ def test_no_call_fits_while_the_machine_is_too_late():
     assert world.load.has_headroom()
     world.passes(0.5, late_s=0.05)
     assert not world.load.has_headroom()
+
+
+def test_no_more_calls_fit_than_have_been_seen_to_until_there_is_room_for_more():
+    world = World(ceiling=50)
+    assert not world.load.has_headroom()
+    world.calls = 49
+    assert world.load.has_headroom()
+    world.calls = 50
+    world.passes(2.0, late_s=0.008)
+    assert not world.load.has_headroom()
+    world.passes(2.0, late_s=0.0)
+    assert world.load.has_headroom()
+
+
+def test_calls_that_end_are_not_replaced_while_they_are_too_many_and_nothing_is_shed_yet():
+    world = World()
+    world.passes(20.0, late_s=0.015)
+    world.calls = 45
+    assert world.load.has_headroom()
+    world.passes(1.0, late_s=0.015)
+    assert not world.load.has_headroom()
+    assert world.load.step is Step.NORMAL
 
 
 def test_few_calls_are_neither_refused_nor_served_with_less():
