@@ -25,7 +25,7 @@ SCENARIO: Final = "orders_round"
 SLOS: Final = ("p95_gap=800ms", "underruns=0", "success=90%", "dropped=0%", "refused=0%")
 _GAP: Final = "p95_gap"
 _OWN: Final = 1.5  # times its gap with one call: then it has begun to degrade
-_ENTER_S: Final = 15.0  # all calls of a probe are up by then
+_ENTER_S: Final = 25.0  # all calls of a probe are up by then: four a second of a hundred
 _ENTER_EVERY_S: Final = 0.25
 _CLOSE: Final = 0.06  # the search ends when the two sides of the limit are so close
 _PER_PROCESS: Final = 40  # callers that a generator process carries with ease
@@ -80,13 +80,18 @@ class Density:
         return next((probe for probe in self.probes if probe.calls == wanted), None)
 
     @property
-    def limited_by_callers(self) -> bool:
-        """Whether the first probe that broke had late callers: the server may carry more."""
+    def limited_by(self) -> str:
+        """What the fewest calls broke that are more than it carries, in words."""
         broken = [
             probe for probe in self.probes if not probe.kept and probe.calls > self.within_slo
         ]
         first = min(broken, key=lambda probe: probe.calls, default=None)
-        return first is not None and first.bottleneck is not None
+        if first is None:
+            return f"nothing up to {self.within_slo}"
+        what = ", ".join(f"{v.name} {v.found}" for v in first.verdicts if v.kept is False)
+        late = first.bottleneck
+        doubted = f", where its callers were the bottleneck: {late}" if late is not None else ""
+        return f"{what} at {first.calls}{doubted}"
 
 
 async def greatest(
@@ -276,7 +281,7 @@ def to_json(found: Sequence[Density], rows: Sequence[DensityTarget]) -> dict[str
             "schema": "frontdesk.density",
             "version": 1,
             "slos": list(SLOS),
-            "servers": [asdict(each) for each in found],
+            "servers": [asdict(each) | {"limited_by": each.limited_by} for each in found],
             "targets": [asdict(row) for row in rows],
         }
     )

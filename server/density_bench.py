@@ -77,6 +77,8 @@ async def _bench_density(
     for tuned in variants(peer):
         found.append(await _pipecat(theirs, console, tuned=tuned))
     console.print(_table(found))
+    for each in found:
+        console.print(f"{each.name} is limited by {each.limited_by}")
     # The first way is the one that is compared: over media streams it is the peer's own protocol.
     compared = [found[0], *found[len(ways) :]]
     rows = targets(compared, least_calls=_LEAST_CALLS, least_ratio=_LEAST_RATIO)
@@ -162,7 +164,6 @@ def _table(found: Sequence["Density"]) -> object:
         ("gap p95 at its limit", [ms(probe.gap_ms.p95 if probe else None) for probe in best]),
         ("of a core, per call", [share(p.cores_per_call if p else None) for p in best]),
         ("memory at its limit", [number(p.memory_mb if p else None, "MB", 0) for p in best]),
-        ("limited by late callers", ["yes" if e.limited_by_callers else "no" for e in found]),
     )
     for name, cells in rows:
         table.add_row(name, *cells)
