@@ -6,6 +6,7 @@
     ├── DamagedModelError      a file is not what the catalogue says
     ├── PullError              the download failed; `retryable` says whether to try again
     ├── EngineError            the engine refused to load or failed on an input
+    ├── RecogniserGoneError    the process that recognises is gone; it is being started again
     └── SpeechOverloadedError  more utterances wait than can be served; try again shortly
 
 Wrong arguments (dtype, shape, range) are ValueError: they are mistakes of whoever calls this
@@ -45,6 +46,12 @@ class PullError(ModelError):
 
 class EngineError(ModelError):
     """An inference engine failed."""
+
+
+class RecogniserGoneError(ModelError):
+    """The recogniser is a process of its own, and is not there."""
+
+    retryable = True
 
 
 class SpeechOverloadedError(ModelError):

@@ -20,7 +20,7 @@ from server.handoff.assembly import People
 from server.handoff.in_hand import NobodyThere
 from server.handoff.vcon_export import VconExport
 from server.headroom import Step
-from server.hearing import behind_vendor, open_turn_model
+from server.hearing import behind_vendor, open_line, open_turn_model
 from server.http import Alone, HttpPorts, make_app
 from server.ice import webrtc_options
 from server.lifetime import background, closing
@@ -150,16 +150,11 @@ async def _open_inside(
     access = await open_access(parts, config, database_url)
     actions = await open_actions(parts, config, database_url, metrics)
     media = await start_media(parts, engines.vad, metrics)
-    ours = closing(
-        parts,
-        Recogniser(
-            engines.stt,
-            threads=config.speech.threads,
-            second_opinion=lambda: load.step < Step.ONE_TIER,
-            hint=hint_of(engines.flow),
-        ),
+    ours = Recogniser(
+        await open_line(parts, config.speech, metrics, share and share.recogniser),
+        second_opinion=lambda: load.step < Step.ONE_TIER,
+        hint=hint_of(engines.flow),
     )
-    metrics.watch_recognition(ours)
     stt = await behind_vendor(parts, config.speech, ours)
     tts = closing(parts, Speaker(engines.voice))
     load, admission = await _open_load(parts, config, metrics, media.clock, ours, share)

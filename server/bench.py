@@ -9,6 +9,7 @@ import typer
 
 from server.density_bench import density
 from server.peer import Peer, peer_name, running_peer, variants
+from server.process_bench import processes
 from server.speech_bench import speech
 from server.stt_bench import bench_stt
 from server.tick_bench import tick
@@ -27,6 +28,7 @@ _FOLDER: Final = Path("var/bench")
 bench_app = typer.Typer(help="Measure this installation.", no_args_is_help=True)
 bench_app.command("stt")(bench_stt)
 bench_app.command()(density)
+bench_app.command()(processes)
 bench_app.command()(speech)
 bench_app.command()(tick)
 bench_app.command()(transfer)

@@ -238,6 +238,9 @@ class SpeechConfig(_Section):
     stt: str = "frontdesk-small"
     voice: str = "espeak"
     threads: int = Field(default=2, ge=1)  # of recognition, over all calls
+    shared: Literal["auto"] | bool = "auto"
+    """Whether several processes have one recogniser, in a process of its own, or one each. auto:
+    one where the model's weights are over 50 MB, which each would load, or are on a GPU."""
     turn_model: Literal["none", "smart_turn"] = "none"
     """smart_turn hears whether a caller is done, where the words cannot tell."""
     vendor: VendorConfig | None = None

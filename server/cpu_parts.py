@@ -6,6 +6,7 @@ Python knows nothing of belong to the engines: CTranslate2 decodes in its own.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -14,22 +15,22 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 _TASKS: Final = Path("/proc/self/task")
+RECOGNITION: Final[str] = "recognition"
 _PARTS: Final[tuple[tuple[str, str], ...]] = (
-    ("stt-", "recognition"),
+    ("stt-", RECOGNITION),
     ("tts", "synthesis"),
     ("dialogs", "dialogs"),
     ("recordings", "recordings"),
     ("hand-off recordings", "recordings"),
 )
 _MAIN: Final[str] = "conversations"
-_NATIVE: Final[str] = "recognition"
 _OTHER: Final[str] = "other"
 MEDIA: Final[str] = "media"
 PARTS: Final[tuple[str, ...]] = (
     MEDIA,
     _MAIN,
     "dialogs",
-    "recognition",
+    RECOGNITION,
     "synthesis",
     "recordings",
     _OTHER,
@@ -80,6 +81,23 @@ class CpuParts(Collector):
         return found
 
 
+class OnePart(Collector):
+    """The same metric where all that a process does is one part."""
+
+    def __init__(self, part: str) -> None:
+        self._part = part
+
+    def describe(self) -> Iterator[CounterMetricFamily]:
+        """Known without looking."""
+        yield _family()
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """A look now."""
+        family = _family()
+        family.add_metric([self._part], time.process_time())
+        yield family
+
+
 def _family() -> CounterMetricFamily:
     return CounterMetricFamily("frontdesk_cpu_seconds", "CPU spent, by part", labels=["part"])
 
@@ -102,7 +120,7 @@ def _threads() -> Iterator[tuple[int, tuple[str, int]]]:
 
 def _part(name: str | None) -> str:
     if name is None:
-        return _NATIVE
+        return RECOGNITION
     return next((part for prefix, part in _PARTS if name.startswith(prefix)), _OTHER)
 
 

@@ -1,4 +1,4 @@
-"""The engines of a server: what listens, speaks and understands, loaded once."""
+"""The engines of a server: what recognises, speaks and understands, loaded once."""
 
 import logging
 import signal
@@ -12,7 +12,7 @@ from models.intent import IntentEngine, train_intents
 from models.stt import SttEngine
 from models.tts import CachedVoice, open_voice
 from models.vad import SileroVad
-from server.config import Config
+from server.config import Config, SpeechConfig
 from server.flows import find_flow, static_texts
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,6 @@ _FAULTS: Final = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engines:
-    stt: SttEngine
     voice: CachedVoice
     vad: SileroVad
     flow: Flow
@@ -54,6 +53,16 @@ def load_engines(config: Config) -> Engines:
         return _loaded(config)
 
 
+def load_stt(config: SpeechConfig) -> SttEngine:
+    """Load the recogniser; blocking.
+
+    Raises:
+        ModelError: it cannot be loaded; one line.
+    """
+    with signals_kept_out():
+        return SttEngine(config.stt, threads=config.threads)
+
+
 def _loaded(config: Config) -> Engines:
     flow = find_flow(config.dialog.flow)
     cache = config.data_dir / "cache"
@@ -61,7 +70,6 @@ def _loaded(config: Config) -> Engines:
     farewell = [config.load.farewell] if config.load.farewell else []
     voice.prerender([*static_texts(flow), *farewell], progress=_log_progress)
     return Engines(
-        stt=SttEngine(config.speech.stt, threads=config.speech.threads),
         voice=voice,
         vad=SileroVad(),
         flow=flow,

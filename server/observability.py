@@ -24,7 +24,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from server.cpu_parts import CpuParts
+from server.cpu_parts import RECOGNITION, CpuParts, OnePart
 from server.log_writer import LogWriter
 
 session_id: ContextVar[str | None] = ContextVar("session_id", default=None)
@@ -44,7 +44,7 @@ LATE_MS: Final = (5.0, 20.0, 60.0)
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
 
-    def __init__(self, *, personal: bool, process: int | None = None) -> None:
+    def __init__(self, *, personal: bool, process: int | str | None = None) -> None:
         super().__init__()
         self._personal = personal
         self._process = {} if process is None else {"process": process}
@@ -69,11 +69,11 @@ class JsonFormatter(logging.Formatter):
         return key not in _STANDARD and (self._personal or not key.startswith("pii_"))
 
 
-def configure_logging(level: str, *, personal: bool, process: int | None = None) -> None:
+def configure_logging(level: str, *, personal: bool, process: int | str | None = None) -> None:
     """Write the process's log to standard error, as JSON lines.
 
     Args:
-        process: its number, where several share standard error.
+        process: its number or name, where several share standard error.
     """
     handler = LogWriter(sys.stderr)
     handler.setFormatter(JsonFormatter(personal=personal, process=process))
@@ -195,7 +195,6 @@ class Metrics:
             "load_steps", "Steps taken up and down, by what made them", "step", "direction", "cause"
         )
         self.load_signal = gauge("load_signal", "What the load is judged by, in seconds", "signal")
-        self.recognition_waiting = gauge("recognition_waiting", "Utterances in line to be heard")
         self.records_spooled = gauge("records_spooled_bytes", "Records that wait on disk")
 
     def exposition(self) -> str:
@@ -217,8 +216,7 @@ class Metrics:
 
     def watch_recognition(self, recognition: Recognition) -> None:
         """Export how many utterances wait, and how many are decoded together."""
-        self.recognition_waiting.set_function(lambda: recognition.waiting)
-        self.registry.register(_Batches(recognition))
+        _watch_recognition(self.registry, recognition)
 
     def watch_resources(self, *, calls: Callable[[], int], sip: SipResources) -> None:
         """Export what must not grow from call to call; call it when the server is ready."""
@@ -231,6 +229,29 @@ class Metrics:
         self.tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
         self.sip_dialogs.set_function(lambda: sip.open_dialogs)
         self.rtp_ports.set_function(lambda: sip.ports_in_use)
+
+
+class RecogniserMetrics:
+    """What a process shows that does nothing but recognise for others."""
+
+    def __init__(self, recognition: Recognition) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+        self._registry.register(OnePart(RECOGNITION))
+        _watch_recognition(self._registry, recognition)
+
+    def exposition(self) -> str:
+        """All of them now, in Prometheus's text format."""
+        return generate_latest(self._registry).decode()
+
+
+def _watch_recognition(registry: CollectorRegistry, recognition: Recognition) -> None:
+    waiting = Gauge(
+        "frontdesk_recognition_waiting", "Utterances in line to be heard", registry=registry
+    )
+    waiting.set_function(lambda: recognition.waiting)
+    registry.register(_Batches(recognition))
 
 
 class _Ticks(Collector):

@@ -43,14 +43,17 @@ class Precedence(StrEnum):
 _taken = Precedence.NONE
 
 
-def take_precedence() -> Precedence:
+def take_precedence(*, as_helper: bool = False) -> Precedence:
     """Have the calling thread go first from now on, and its helpers right behind it.
 
     Threads and processes that are started later do not, unless they ask by `help_calls`.
+
+    Args:
+        as_helper: it serves no calls itself, but those who do wait for it.
     """
     global _taken
     sys.setswitchinterval(_SWITCH_S)
-    if _be_real_time(0, _PRIORITY):
+    if _be_real_time(0, _HELPERS if as_helper else _PRIORITY):
         _taken = Precedence.REAL_TIME
         for thread in threading.enumerate():
             if thread.name.startswith(_BRIEF) and thread.native_id is not None:

@@ -2,16 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice, zip_longest
-from typing import Final
+from typing import Final, Protocol
 
 from dialog.flow import Flow
 from models import constraint
 from models.constraint import Kind, Vocabulary
 from models.errors import ModelError
-from models.pool import RecognitionPool
-from models.stt import Request, SttEngine
+from models.request import Request
 from models.transcript import Hypothesis as Heard
 from models.transcript import Transcript
 from models.tts import Voice
@@ -52,44 +51,52 @@ completed by guesses."""
 _HINTED: Final = 3  # examples of an intent
 
 
+class Line(Protocol):
+    """Where utterances wait for an engine: models/pool.py here, or that of another process."""
+
+    @property
+    def wait_s(self) -> float:
+        """How long utterances wait, 95th percentile of the last seconds."""
+        ...
+
+    def submit(self, request: Request, *, speculative: bool = False) -> Future[Transcript]:
+        """Put an utterance into it; a cancelled future takes it out.
+
+        Raises:
+            ModelError, RuntimeError: it is not taken.
+            ValueError: it is no audio.
+        """
+        ...
+
+
 class Recogniser:
-    """SpeechToText on an engine of models/: `threads` utterances at a time, the rest in one line.
+    """SpeechToText on an engine of models/.
 
     Ended turns go before guesses, and cancelling the task takes an utterance out of the line.
     """
 
     def __init__(
         self,
-        engine: SttEngine,
+        line: Line,
         *,
-        threads: int,
         second_opinion: Callable[[], bool] = lambda: True,
         hint: str | None = None,
     ) -> None:
         """
         Args:
+            line: the caller's to close.
             hint: what callers are likely to say where they may say anything.
             second_opinion: asked for each utterance: may it be decoded a second time, within what
                 the slot allows?
         """
-        self._pool = RecognitionPool(engine, threads=threads)
+        self._line = line
         self._second_opinion = second_opinion
         self._hint = hint
 
     @property
     def wait_s(self) -> float:
         """How long utterances wait for the engine, 95th percentile of the last seconds."""
-        return self._pool.wait_s
-
-    @property
-    def waiting(self) -> int:
-        """Utterances in line."""
-        return self._pool.waiting
-
-    @property
-    def batch_sizes(self) -> Mapping[int, int]:
-        """How many beam searches served so many utterances."""
-        return self._pool.batch_sizes
+        return self._line.wait_s
 
     async def transcribe(
         self, pcm: Pcm, *, expects: Expectation, speculative: bool = False
@@ -99,7 +106,7 @@ class Recogniser:
         hint = self._hint if expects.kind is Expects.FREE else None
         request = Request(pcm=pcm, within=within, hint=hint)
         try:
-            asked = self._pool.submit(request, speculative=speculative)
+            asked = self._line.submit(request, speculative=speculative)
             heard = await asyncio.wrap_future(asked)
         except (ModelError, RuntimeError, ValueError) as error:
             raise SpeechError(str(error)) from error
@@ -111,9 +118,6 @@ class Recogniser:
             confidence=heard.confidence,
             cpu_s=heard.cpu_s,
         )
-
-    def close(self) -> None:
-        self._pool.close()
 
 
 def hint_of(flow: Flow) -> str | None:

@@ -149,7 +149,7 @@ def run(options: BenchOptions, say: Callable[[str], None]) -> SttReport:
     found: list[ModelCost] = []
     for name in options.models:
         say(f"measuring {name}")
-        found.append(_measured(name, _folder(name, options), speech, options))
+        found.append(_measured(name, model_folder(name, options.folder), speech, options))
     return SttReport(models=tuple(found))
 
 
@@ -191,10 +191,18 @@ def _latencies(gaps: np.ndarray[Any, Any], service: np.ndarray[Any, Any]) -> lis
     return found
 
 
-def _folder(name: str, options: BenchOptions) -> Path:
+def model_folder(name: str, kept: Path) -> Path:
+    """Where a model is; one of the published sizes is made with random weights.
+
+    Args:
+        kept: where made ones are kept between runs.
+
+    Raises:
+        ModelError, OSError: it is not here, or cannot be made.
+    """
     if name not in SIZES:
         return locate(name)
-    folder = options.folder / f"random-{name}-{_TOKENS}"
+    folder = kept / f"random-{name}-{_TOKENS}"
     if not (folder / "tokenizer.json").is_file():  # written last
         make(SIZES[name], folder, tokens=_TOKENS)
     return folder

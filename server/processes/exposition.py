@@ -13,15 +13,15 @@ LABEL: Final = "process"
 _SAMPLE: Final = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(\{)?(.*)", re.DOTALL)
 
 
-def merged(expositions: Mapping[int, str]) -> str:
+def merged(expositions: Mapping[str, str]) -> str:
     """All of them as one.
 
     Args:
-        expositions: of each process by its number.
+        expositions: of each process by its number or name.
     """
     heads: dict[str, dict[str, str]] = {}  # by family: its HELP and its TYPE line
     samples: dict[str, list[str]] = {}
-    for process, text in sorted(expositions.items()):
+    for process, text in expositions.items():
         family = ""
         for line in text.splitlines():
             if line.startswith("# "):
@@ -54,7 +54,7 @@ def _family(name: str, about: str, kind: str, values: Mapping[str, float], label
     return _text((f"# HELP {name} {about}", f"# TYPE {name} {kind}", *samples))
 
 
-def _labelled(sample: str, process: int) -> str:
+def _labelled(sample: str, process: str) -> str:
     match = _SAMPLE.fullmatch(sample)
     if match is None:
         return sample

@@ -15,6 +15,7 @@ class Inheritance:
         parent: the worker's end of the way to the parent.
         sip: the SIP socket, to send from.
         http, streams: listening sockets, which all workers accept from.
+        recogniser: the socket of the recogniser that they share; None: each has its own.
     """
 
     number: int
@@ -24,3 +25,4 @@ class Inheritance:
     sip: socket.socket
     http: socket.socket
     streams: socket.socket | None
+    recogniser: str | None

@@ -17,7 +17,7 @@ _LATE: Final = (
     # Imported where they are needed first, by whoever needs them.
     *("faster_whisper", "ctranslate2", "onnxruntime", "sklearn.linear_model", "espeakng_loader"),
     *("uvicorn.protocols.http.auto", "uvicorn.loops.auto", "uvicorn.lifespan.off"),
-    *("asyncpg", "httpx", "server.processes.worker"),
+    *("asyncpg", "httpx", "server.processes.worker", "server.recognition.serving"),
 )
 
 signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,10 +23,13 @@ from server.lifetime import closing
 from server.listening import binding, listen
 from server.observability import configure_logging
 from server.processes.dispatcher import Dispatcher
+from server.processes.forking import Forking
 from server.processes.portions import check_together
+from server.processes.recogniser import recogniser_running
 from server.processes.staff import Estate, ProcessStaff
 from server.processes.supervisor import Supervisor
-from server.processes.table import LineTable
+from server.processes.table import Count, LineTable
+from server.recognition.sharing import shares_recogniser
 from server.stopping import Stop
 from server.surroundings import surrounded
 
@@ -39,7 +43,7 @@ async def serve_in_processes(config: Config, *, demo_shop: bool, announce: bool)
     """Run until SIGINT or SIGTERM; then the workers drain, or end at once.
 
     Raises:
-        StartError, PostgresError: it cannot start.
+        StartError, PostgresError, ModelError: it cannot start.
     """
     if sys.platform != "linux":
         raise StartError("several processes need Linux: set [serve] processes = 1")
@@ -49,7 +53,16 @@ async def serve_in_processes(config: Config, *, demo_shop: bool, announce: bool)
     async with AsyncExitStack() as parts:
         estate = _estate(parts, config)
         config, database_url = await surrounded(parts, config, demo_shop=demo_shop)
-        supervisor = await parts.enter_async_context(_staffed(config, database_url, estate))
+        forking = Forking()
+        if estate.recogniser is not None:  # ready before the first worker, gone after the last
+            restarted = partial(estate.table.count, Count.RESTARTS)
+            recogniser = recogniser_running(
+                config, Path(estate.recogniser), forking, on_restart=restarted
+            )
+            await parts.enter_async_context(recogniser)
+        supervisor = await parts.enter_async_context(
+            _staffed(config, database_url, estate, forking)
+        )
         ready = await supervisor.start()
         _tell(ready, config.serve.count, announce=announce)
         await stop.asked.wait()
@@ -62,11 +75,13 @@ async def serve_in_processes(config: Config, *, demo_shop: bool, announce: bool)
 
 @asynccontextmanager
 async def _staffed(
-    config: Config, database_url: str, estate: Estate
+    config: Config, database_url: str, estate: Estate, forking: Forking
 ) -> AsyncGenerator[Supervisor, None]:
     """Workers, none of them started; whatever happens none is left at the end."""
     dispatcher = Dispatcher(estate.sip, estate.table)
-    staff = ProcessStaff(config, database_url, estate=estate, dispatcher=dispatcher)
+    staff = ProcessStaff(
+        config, database_url, estate=estate, dispatcher=dispatcher, forking=forking
+    )
     supervisor = Supervisor(staff, workers=estate.table.workers)
     dispatcher.open()
     try:
@@ -80,7 +95,9 @@ def _estate(parts: AsyncExitStack, config: Config) -> Estate:
     """
     Raises:
         StartError: an address cannot be bound.
+        ModelError: the recogniser's is not here.
     """
+    shared = shares_recogniser(config)
     folder = tempfile.TemporaryDirectory(prefix="frontdesk-")  # ours alone, mode 0700
     parts.callback(folder.cleanup)
     lines = config.sip.max_calls + _SPARE_LINES
@@ -89,7 +106,8 @@ def _estate(parts: AsyncExitStack, config: Config) -> Estate:
         http=closing(parts, listen(config.http.host, config.http.port)),
         streams=_streams(parts, config),
         table=closing(parts, LineTable.create(workers=config.serve.count, lines=lines)),
-        folder=str(Path(folder.name)),
+        folder=folder.name,
+        recogniser=str(Path(folder.name, "recogniser.sock")) if shared else None,
     )
 
 

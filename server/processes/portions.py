@@ -23,7 +23,7 @@ def media_ports(rtp: RtpConfig, worker: int, workers: int) -> tuple[int, int]:
 
 
 def recognition_threads(config: Config, workers: int) -> int:
-    """Of each worker: `[speech] threads` is what all calls have, whoever serves them."""
+    """Of each worker's own recogniser: `[speech] threads` is what all calls have."""
     return max(1, -(-config.speech.threads // workers))
 
 

@@ -12,7 +12,11 @@ from server.processes.wire import PassedDatagrams
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """Its inheritance, in use."""
+    """Its inheritance, in use.
+
+    Attributes:
+        recogniser: the socket of the recogniser that all share; None: each has its own.
+    """
 
     number: int
     wire: PassedDatagrams
@@ -20,16 +24,21 @@ class Share:
     siblings: Siblings
     http: socket.socket
     streams: socket.socket | None
+    recogniser: Path | None
 
     @classmethod
     def open(cls, given: Inheritance) -> "Share":
         """Take over what was inherited; on the event loop."""
         number, table = given.number, given.table
+        recogniser = None if given.recogniser is None else Path(given.recogniser)
         return cls(
             number=number,
             wire=PassedDatagrams(given.parent, given.sip, worker=number),
             lines=SharedLines(table, number),
-            siblings=Siblings(Path(given.folder), number=number, table=table),
+            siblings=Siblings(
+                Path(given.folder), number=number, table=table, recogniser=recogniser
+            ),
             http=given.http,
             streams=given.streams,
+            recogniser=recogniser,
         )

@@ -2,7 +2,7 @@
 
 Each worker serves that on a Unix socket in a folder that only their user can enter. Whoever is
 asked over HTTP by the world asks the others, and answers for all. A sibling that does not answer
-is left out: it is being started again.
+is left out: it is being started again. The recogniser, where they share one, is asked as they are.
 """
 
 import asyncio
@@ -22,6 +22,8 @@ from server.feed import Feed, Subscriber
 from server.lifetime import background
 from server.processes import exposition
 from server.processes.table import Count, LineTable
+from server.recognition.inheritance import NAME as RECOGNISER
+from server.recognition.look import shown_by
 from server.web import serving_on
 
 _ANSWER_S: Final = 1.0  # whoever scrapes waits no longer than 10 s, by default
@@ -43,10 +45,14 @@ class Siblings:
     Args:
         folder: of the sockets.
         number: our own.
+        recogniser: the socket of the one that all share, if they do.
     """
 
-    def __init__(self, folder: Path, *, number: int, table: LineTable) -> None:
+    def __init__(
+        self, folder: Path, *, number: int, table: LineTable, recogniser: Path | None = None
+    ) -> None:
         self._folder, self._number, self._table = folder, number, table
+        self._recogniser = recogniser
         self._others = {
             other: _client(folder, other) for other in range(table.workers) if other != number
         }
@@ -70,10 +76,13 @@ class Siblings:
 
     async def exposition(self, own: str) -> str:
         """The metrics of all, and what the parent counted."""
-        asked = await asyncio.gather(*map(self._ask, self._others))
-        found = {self._number: own}
-        found |= {other: text for other, text in zip(self._others, asked, strict=True) if text}
-        up = {str(worker): float(worker in found) for worker in range(self._table.workers)}
+        asked = {str(other): self._ask(other) for other in self._others}
+        if self._recogniser is not None:
+            asked[RECOGNISER] = shown_by(self._recogniser, within_s=_ANSWER_S)
+        answers = dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
+        answers[str(self._number)] = own
+        found = {process: text for process, text in sorted(answers.items()) if text}
+        up = {process: float(process in found) for process in sorted(answers)}
         return exposition.merged(found) + self._parents(up)
 
     @asynccontextmanager

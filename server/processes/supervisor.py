@@ -63,13 +63,20 @@ class Supervisor:
     """All workers of one server. Made for one event loop."""
 
     def __init__(
-        self, staff: Staff, *, workers: int, first_pause_s: float = _FIRST_PAUSE_S
+        self,
+        staff: Staff,
+        *,
+        workers: int,
+        first_pause_s: float = _FIRST_PAUSE_S,
+        kind: str = "worker",
     ) -> None:
         """
         Args:
             first_pause_s: before a worker that died is started again; it doubles from life to life.
+            kind: what they are called in the log.
         """
         self._staff, self._count, self._first_pause_s = staff, workers, first_pause_s
+        self._kind = kind
         self._lives: dict[int, Life] = {}
         self._keeping: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
@@ -128,7 +135,7 @@ class Supervisor:
             try:
                 await self._begin(worker)
             except StartError as error:
-                log.warning("process not started", extra={"worker": worker, "error": str(error)})
+                log.warning("process not started", extra={self._kind: worker, "error": str(error)})
 
     async def _begin(self, worker: int) -> Mapping[str, Any]:
         try:
@@ -144,7 +151,7 @@ class Supervisor:
             await self._end(worker)
             raise
         self._staff.joined(worker)
-        log.info("process takes calls", extra={"worker": worker, "pid": life.pid})
+        log.info("process is ready", extra={self._kind: worker, "pid": life.pid})
         return ready
 
     async def _outlive(self, worker: int) -> None:
@@ -154,7 +161,7 @@ class Supervisor:
         status = await life.wait()
         await self._end(worker)
         if not self._stopping.is_set():
-            log.error("process died", extra={"worker": worker, "status": status})
+            log.error("process died", extra={self._kind: worker, "status": status})
 
     async def _end(self, worker: int) -> None:
         """Make sure that it has ended, and that nothing is left of it."""

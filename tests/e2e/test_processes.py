@@ -1,19 +1,17 @@
 """A server of two processes on one SIP port, as real processes with real calls."""
 
 import asyncio
-import json
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from telephony.leg import LegRefusedError
 from telephony.outgoing_sip_leg import OutgoingSipLeg
 from tests.fakes.postgres import PostgresForTests
+from tests.fakes.processes import active, alive, pids
 from tests.fakes.sip_leg_world import until
 from tests.fakes.sip_phone import Phone, loud, phones
 from tests.fakes.system import System, system_running, wait_for
@@ -52,7 +50,7 @@ async def test_calls_are_spread_and_whoever_is_killed_takes_no_other_along(syste
         with pytest.raises(LegRefusedError) as full:  # the limit is that of both
             await up(third, system)
         assert full.value.status == 503
-        os.kill(workers_of(system)[1], signal.SIGKILL)
+        os.kill(pids(system)[1], signal.SIGKILL)
         await settled(system, {"0": 1})
         three = await up(third, system)  # the line of the lost call is free
         await settled(system, {"0": 2})
@@ -64,7 +62,7 @@ async def test_calls_are_spread_and_whoever_is_killed_takes_no_other_along(syste
         expected = [None, None, "caller_hangup", "server_crash", "caller_hangup"]
         await asyncio.to_thread(wait_for, lambda: reasons(system) == expected or None)
         await asyncio.gather(spoken_to(four), spoken_to(five))
-        workers = workers_of(system)
+        workers = pids(system)
         system.server.kill()  # the parent: nothing reaches the calls any more
         await until(lambda: LegEnded(reason="caller_hangup") in first.events)
         await until(lambda: LegEnded(reason="caller_hangup") in third.events)
@@ -76,7 +74,7 @@ async def test_all_processes_drain_and_the_server_exits_well(system: System):
         legs = [await up(first, system), await up(second, system)]
         await settled(system, {"0": 1, "1": 1})
         system.server.terminate()
-        for worker in workers_of(system):
+        for worker in pids(system):
             os.kill(worker, signal.SIGTERM)  # a service manager asks every process
         health = wait_for(lambda: draining(system))
         assert health.json()["calls"] == "draining"
@@ -106,38 +104,9 @@ async def settled(system: System, calls: dict[str, float]) -> None:
     await asyncio.to_thread(wait_for, lambda: active(system) == calls or None)
 
 
-def active(system: System) -> dict[str, float]:
-    """Calls that are up, by process."""
-    text = httpx.get(f"{system.server.ready['http']}/metrics").text
-    return {
-        sample.labels["process"]: sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if sample.name == "frontdesk_calls_active"
-    }
-
-
 def reasons(system: System) -> list[str | None]:
     """Why each call ended, newest first, as soon as it is written."""
     return [call["end_reason"] for call in system.calls()]
-
-
-def workers_of(system: System) -> list[int]:
-    """Process ids of the latest lives, by the workers' numbers."""
-    found: dict[int, int] = {}
-    for line in system.server.log.read_text().splitlines():
-        if '"process takes calls"' in line:
-            told = json.loads(line)
-            found[told["worker"]] = told["pid"]
-    return [found[worker] for worker in sorted(found)]
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 def draining(system: System) -> httpx.Response | None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from models.espeak import EspeakVoice
+from models.pool import RecognitionPool
 from models.stt import SttEngine
 from models.train.scoring import word_errors
 from models.vad import SileroVad
@@ -32,9 +33,9 @@ PHRASES = [
 
 @pytest.fixture(scope="module")
 def recogniser() -> Iterator[Recogniser]:
-    recogniser = Recogniser(SttEngine(threads=2), threads=1)
-    yield recogniser
-    recogniser.close()
+    pool = RecognitionPool(SttEngine(threads=2))
+    yield Recogniser(pool)
+    pool.close()
 
 
 class SpeakingLeg:

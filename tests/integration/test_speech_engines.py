@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.espeak import EspeakVoice
+from models.pool import RecognitionPool
 from models.speech import RATE_HZ, Pcm
 from models.stt import SttEngine
 from models.transcript import Hypothesis as Heard
@@ -173,20 +174,22 @@ def test_open_questions_are_not_constrained():
 
 
 async def test_the_recogniser_answers_by_what_is_expected(engine: SttEngine):
-    recogniser = Recogniser(engine, threads=2)
+    pool = RecognitionPool(engine, threads=2)
+    recogniser = Recogniser(pool)
     pcm = over_the_telephone(
         EspeakVoice("en-us").render("four eight one five").pcm, np.random.default_rng(3)
     )
     heard = await recogniser.transcribe(pcm, expects=FOUR_DIGITS)
     assert heard.text == "four eight one five"
     assert recogniser.wait_s >= 0.0
-    recogniser.close()
+    pool.close()
 
 
 async def test_wrong_audio_and_a_closed_line_are_speech_errors(engine: SttEngine):
-    recogniser = Recogniser(engine, threads=1)
+    pool = RecognitionPool(engine)
+    recogniser = Recogniser(pool)
     with pytest.raises(SpeechError, match="int16"):
         await recogniser.transcribe(np.zeros((9, 9), dtype=np.int16), expects=Expectation())
-    recogniser.close()
+    pool.close()
     with pytest.raises(SpeechError, match="closed"):
         await recogniser.transcribe(np.zeros(9, dtype=np.int16), expects=Expectation())

@@ -1,7 +1,7 @@
 """One line before the recogniser: who goes first, who is told to go, who is decoded together."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,34 +9,8 @@ import pytest
 
 from models.errors import EngineError, SpeechOverloadedError
 from models.pool import RecognitionPool
-from models.stt import Prepared, Request
-from models.transcript import Hypothesis, Transcript
-
-SOON_S = 20.0  # an answer that takes longer never comes
-
-
-class GatedEngine:
-    """Writes what the hint says, once the gate is open; tells what it was given, in order."""
-
-    def __init__(self, *, batches: bool = False) -> None:
-        self.batches = batches
-        self.served: list[list[str]] = []
-        self.begun = threading.Semaphore(0)
-        self.gate = threading.Semaphore(0)
-
-    def prepare(self, request: Request) -> Prepared:
-        if request.hint == "damaged":
-            raise ValueError("audio must be int16")
-        return Prepared(request=request, lengths=(len(request.pcm),))
-
-    def transcribe_batch(self, prepared: Sequence[Prepared]) -> list[Transcript]:
-        self.begun.release()
-        assert self.gate.acquire(timeout=SOON_S)
-        texts = [str(one.request.hint) for one in prepared]
-        self.served.append(texts)
-        if "fails" in texts:
-            raise EngineError("out of memory")
-        return [Transcript(hypotheses=(Hypothesis(text=t, log_prob=0.0),)) for t in texts]
+from models.stt import Request
+from tests.fakes.gated_engine import SOON_S, GatedEngine
 
 
 class Clock:

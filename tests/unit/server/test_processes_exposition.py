@@ -28,7 +28,7 @@ def samples(text: str) -> dict[tuple[str, str], float]:
 
 
 def test_every_sample_says_whose_it_is():
-    found = samples(merged({0: exposition(3), 1: exposition(5)}))
+    found = samples(merged({"0": exposition(3), "1": exposition(5)}))
     assert found["calls", "process=0"] == 3
     assert found["calls", "process=1"] == 5
     assert found["ended_total", 'process=1,reason=a "quoted", one}'] == 5
@@ -37,14 +37,14 @@ def test_every_sample_says_whose_it_is():
 
 
 def test_family_is_described_once_and_stands_together():
-    text = merged({0: exposition(3), 1: exposition(5)})
+    text = merged({"0": exposition(3), "1": exposition(5)})
     assert text.count("# HELP calls ") == text.count("# TYPE calls ") == 1
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     assert [line.startswith("calls{") for line in lines[:2]] == [True, True]
 
 
 def test_family_of_one_process_is_kept():
-    found = samples(merged({0: exposition(3), 1: exposition(5, odd=True)}))
+    found = samples(merged({"0": exposition(3), "1": exposition(5, odd=True)}))
     assert found["odd", "process=1"] == 1
 
 

@@ -1,11 +1,11 @@
 """The second tier of recognition is given up when the machine is full."""
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 
-from models.stt import Prepared, Request, SttEngine
+from models.pool import RecognitionPool
+from models.stt import Prepared, Request
 from models.transcript import Transcript
 from server.flows import find_flow
 from server.speech import Recogniser, hint_of
@@ -33,9 +33,10 @@ class AskedEngine:
 async def hint_for(expects: Expectation) -> str | None:
     engine = AskedEngine()
     hint = hint_of(find_flow("orders"))
-    recogniser = Recogniser(cast(SttEngine, engine), threads=1, hint=hint)
+    pool = RecognitionPool(engine)
+    recogniser = Recogniser(pool, hint=hint)
     await recogniser.transcribe(np.zeros(800, dtype=np.int16), expects=expects)
-    recogniser.close()
+    pool.close()
     return engine.asked[0].hint
 
 
@@ -52,9 +53,10 @@ async def test_where_an_answer_is_expected_nothing_is_hinted_at():
 
 async def asked_within_its_slot(*, fits: bool) -> bool:
     engine = AskedEngine()
-    recogniser = Recogniser(cast(SttEngine, engine), threads=1, second_opinion=lambda: fits)
+    pool = RecognitionPool(engine)
+    recogniser = Recogniser(pool, second_opinion=lambda: fits)
     await recogniser.transcribe(np.zeros(800, dtype=np.int16), expects=FOUR_DIGITS)
-    recogniser.close()
+    pool.close()
     return engine.asked[0].within is not None
 
 
