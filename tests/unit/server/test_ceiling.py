@@ -78,14 +78,14 @@ def test_few_are_always_taken():
 
 @dataclass
 class Crowd:
-    """Calls that last 45 s and cost their share of a machine from their 6th second on; what they
-    wait for it is known from the last 5 s."""
+    """Calls that last 45 s and cost their share of a machine from their sixth second on; how long
+    they wait for it is known from the last 5 s."""
 
-    capacity: int  # calls; at that many the wait has no end
+    capacity: int  # calls that cost; with more than those the wait grows and grows
     service_s: float = 0.06
 
     def run(self, ceiling: Ceiling, *, arrivals_per_s: float, for_s: float) -> list[int]:
-        """How many were up at each look."""
+        """How many that cost were up at each look."""
         up: deque[float] = deque()  # when each came
         waits: deque[float] = deque(maxlen=round(5 / LOOK_S))
         seen: list[int] = []
@@ -99,13 +99,14 @@ class Crowd:
                 due -= 1
                 if len(up) < ceiling.calls:
                     up.append(now_s)
-            busy = sum(at_s <= now_s - 6 for at_s in up) / self.capacity
+            cost = sum(at_s <= now_s - 6 for at_s in up)
+            busy = cost / self.capacity
             queue_s = max(0.0, queue_s + (busy - 1) * LOOK_S)
             waits.append(queue_s + 3 * self.service_s * busy**2 / max(0.05, 2 * (1 - busy)))
             wait_s = max(waits)
-            room = max(0.0, 1 - wait_s / 0.08)
-            ceiling.observe(calls=len(up), room=room, full=wait_s > 0.2, now_s=now_s)
-            seen.append(len(up))
+            room = max(0.0, 1 - wait_s / 0.2)
+            ceiling.observe(calls=len(up), room=room, full=wait_s > 0.3, now_s=now_s)
+            seen.append(cost)
         return seen
 
 
@@ -113,10 +114,10 @@ class Crowd:
 def test_twice_the_crowd_gets_no_more_in_than_fit_and_not_many_fewer(capacity: int):
     seen = Crowd(capacity).run(Ceiling(), arrivals_per_s=2 * capacity / 45, for_s=900)
     settled = seen[round(300 / LOOK_S) :]
-    assert max(settled) <= 1.02 * capacity
+    assert max(settled) <= 1.1 * capacity  # they do not come evenly
     assert sum(settled) / len(settled) >= 0.7 * capacity
 
 
-def test_sudden_crowd_overshoots_by_what_comes_before_its_cost_is_seen():
-    seen = Crowd(150).run(Ceiling(), arrivals_per_s=20.0, for_s=120)
-    assert max(seen) <= 150 + 64
+def test_sudden_crowd_does_not_get_in_before_its_cost_is_seen():
+    seen = Crowd(150).run(Ceiling(), arrivals_per_s=20.0, for_s=300)
+    assert max(seen) <= 1.1 * 150
