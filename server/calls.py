@@ -323,6 +323,7 @@ class Calls:
                 stt=shared.stt,
                 tts=shared.tts,
                 activity=stream,
+                echo_guards=shared.plane.echo_guards,
                 turn_model=shared.turn_model,
                 dialog=call.dialog,
                 actions=hand.story,

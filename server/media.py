@@ -24,7 +24,8 @@ async def start_media(parts: AsyncExitStack, vad: SileroVad, metrics: Metrics) -
     """Tick from now on until the parts are closed: packets in, ears and mouths, packets out."""
     media = Media(clock=MediaClock(), exchange=RtpExchange(), plane=MediaPlane(vad))
     parts.callback(media.exchange.close)
-    for step in (media.exchange.take_in, media.plane.tick, media.exchange.send_out):
+    exchange, plane = media.exchange, media.plane
+    for step in (exchange.take_in, plane.tick, exchange.send_out, plane.reflect):
         media.clock.add(step)
     metrics.watch_clock(media.clock)
     metrics.watch_sending(media.exchange.jitter)

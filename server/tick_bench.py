@@ -151,13 +151,15 @@ async def _cost(
     said = np.tile(speech, 1 + round((seconds + 2 * _SETTLE_S) * RATE_HZ) // len(speech))
     async with AsyncExitStack() as parts:
         callers = await parts.enter_async_context(_Callers.calling(count))
-        sessions, ports = await open_calls(state, callers.ports, vad, said, recorder, exchange)
+        sessions, ports = await open_calls(
+            state, callers.ports, vad, plane.echo_guards, said, recorder, exchange
+        )
         gc.collect()
         gc.freeze()
         running = [asyncio.create_task(session.run()) for session in sessions]
         for session in sessions:
             plane.add(session)
-        meter = _Meter(exchange.take_in, plane.tick, exchange.send_out)
+        meter = _Meter(exchange.take_in, plane.tick, exchange.send_out, plane.reflect)
         clock.add(meter.tick)
         await callers.call(ports, speech if state.caller_talks else _quiet_room())
         await clock.start()

@@ -22,6 +22,7 @@ from telephony.sip.live_call import LiveCall
 from telephony.sip.media import Direction, MediaAgreement
 from telephony.sip.outputs import DialogId
 from telephony.sip_call_leg import MediaOptions, SipCallLeg
+from voice.echo import EchoGuards
 from voice.events import (
     ActionOutcome,
     ActionStatus,
@@ -160,6 +161,7 @@ async def open_calls(
     state: CallState,
     remote_ports: Sequence[int],
     vad: SileroVad,
+    guards: EchoGuards,
     speech: Pcm,
     recorder: Callable[[int], Recorder],
     exchange: RtpExchange,
@@ -200,6 +202,7 @@ async def open_calls(
                 stt=_Deaf(),
                 tts=_Voice(ours),
                 activity=activity,
+                echo_guards=guards,
                 dialog=_Dialog(state),
                 actions=_NoActions(),
                 journal=_NoJournal(),

@@ -8,7 +8,7 @@ quiet after the caller's last sound, in which the detector still hears them (voi
 import numpy as np
 
 from voice.activity import ActivityGate, ActivityThresholds
-from voice.echo import ECHO_SHARE, EchoGuard, suppressed
+from voice.echo import ECHO_SHARE, EchoGuard, EchoGuards, suppressed
 from voice.frames import FRAME_SAMPLES, Pcm, silence
 from voice.loudness import CallerLevel
 from voice.lull import Lull
@@ -20,17 +20,22 @@ _VOICED = ActivityThresholds().stop  # what the detector takes for a voice that 
 
 
 class Ears:
-    """One call's. On each tick: `listen`, then the batched detectors, then `voice` and `sent`."""
+    """One call's. On each tick: `listen`, then the batched detectors, then `voice` and `sent`.
 
-    def __init__(self, leg: AudioLeg, activity: VoiceActivity) -> None:
+    Args:
+        guards: the echo guards of all calls; None: this call's is on its own.
+    """
+
+    def __init__(
+        self, leg: AudioLeg, activity: VoiceActivity, guards: EchoGuards | None = None
+    ) -> None:
         self._leg, self._activity = leg, activity
         self._buffer = leg if isinstance(leg, Buffered) else None
         self._slip = 0 if self._buffer is None else self._buffer.slip
         self.frame: Pcm = silence()
         """The caller's latest 20 ms, shape (160,)."""
         self._gate = ActivityGate()
-        self._echo = EchoGuard()
-        self._explained = 0.0  # how much of the caller's last frame was our own voice coming back
+        self._echo = EchoGuard(guards)
         self._level = CallerLevel()
         self._lull = Lull()
         self._tones = ToneDetector()
@@ -40,7 +45,7 @@ class Ears:
         self.frame = self._leg.receive_frame()
         self._activity.push(self.frame)
         self._level.hear(self.frame)
-        if self._leg.reports_keys or self._explained >= ECHO_SHARE:
+        if self._leg.reports_keys or self._echo.explained >= ECHO_SHARE:
             return None  # the network's word counts, and a tone of ours that came back is no key
         return self._tones.receive(self.frame)
 
@@ -55,7 +60,7 @@ class Ears:
         if not probability:  # as in most of a call
             self._lull.pass_silence()
             return self._gate.receive(0.0)
-        heard = suppressed(probability, self._explained)
+        heard = suppressed(probability, self._echo.explained)
         if self._fell_silent(heard):
             heard = 0.0
         if heard and over_us and not self._gate.active and self._level.is_behind:
@@ -96,7 +101,7 @@ class Ears:
             before, self._slip = self._slip, self._buffer.slip
             self._echo.slip(self._slip - before)
         take = self._echo.rest if at_rest else self._echo.receive
-        self._explained = take(self.frame, ours)
+        take(self.frame, ours)
 
     def learn(self, words: Pcm) -> None:
         """Take an utterance of the caller's that had words in it, shape (n,)."""

@@ -1,17 +1,22 @@
-"""What we sent, as columns of band powers, and at which lag among them it comes back.
+"""What we sent on each call, as columns of band powers.
 
-A column is 10 ms; its number, counted from the newest, is a lag.
+A column is 10 ms; its number, counted from the newest, is a lag. Here and in the files beside this
+one every array has a call in each row, and a call's bands come before its lags: what holds for a
+band is then added to 72 numbers in a row.
 """
 
-import math
-from typing import Final
+from typing import Any, Final, cast
 
 import numpy as np
+import scipy.fft
 from numpy.typing import NDArray
 
-from voice.frames import FRAME_SAMPLES, RATE_HZ
+from voice.frames import FRAME_SAMPLES, RATE_HZ, Pcm
 
 Floats = NDArray[np.float32]
+Rows = NDArray[np.intp]
+"""Numbers of calls, each at most once."""
+Doubles = NDArray[np.float64]
 
 DB: Final = float(np.log(10) / 10)  # one decibel of power, in natural logarithms
 
@@ -23,26 +28,21 @@ def power_at(dbfs: float) -> float:
 WINDOW: Final = 256  # 32 ms: tells harmonics of a voice apart, and is short beside a syllable
 HOP: Final = 80  # 10 ms between columns: what lies between two of them differs little from both
 LAGS: Final = 72  # columns kept: delays up to 710 ms, 300 of a line and those of two jitter buffers
-_ROOM: Final = 3 * LAGS  # columns there is room for
 COLUMNS: Final = FRAME_SAMPLES // HOP  # per tick
 _EDGES_HZ: Final = (
     200, 300, 400, 510, 630, 770, 920, 1080, 1270, 1480, 1720, 2000, 2320, 2700, 3150, 3600,
 )  # fmt: skip
 """Critical bands (Bark) of the telephone band: what the ear, and so a vowel, is made of."""
 BANDS: Final = len(_EDGES_HZ) - 1
+BAND_SUM: Final = np.ones(BANDS, dtype=np.float32)  # a product with it is a sum over bands
 
 FLOOR: Final = power_at(-70.0)  # added to each band: rounding is no signal
+_MEAN_RATE: Final = 0.02  # of the bands' means: 1 s
 
 _DECAY: Final = 0.3  # 5 dB in 10 ms, a reverberation time of 120 ms: the tail of a near wall
-_MEAN_RATE: Final = 0.02  # of the bands' means: 1 s
-_MEMORY: Final = (0.985, 0.93)  # 1.3 s and 0.3 s, of correlations
-_MEMORIES: Final = np.array(_MEMORY, dtype=np.float32)[:, None, None]
-_LOCK: Final = (0.5, 0.75)  # correlation that proves a delay, for each memory
-"""Chance reached 0.42 and 0.70 in 64 callers talking over us on lines without echo."""
-_FRESHEST_FIRST: Final = (1, 0)  # the long memory still knows a delay that has just leapt
-_LOCK_TICKS: Final = 12  # of hearing while speaking before any correlation counts
-_FIND_TICKS: Final = 2  # a known delay is looked at again on every other: half the work
-NEAR: Final = 5  # columns to either side of the delay: a jitter buffer moves it by up to 50 ms
+_DECAYS: Final = _DECAY ** np.arange(LAGS + 1)[:, None]  # float64: 10^-38 at the end
+_KEPT: Final = WINDOW + LAGS * HOP  # samples of what we sent that an echo may still come from
+_TAPE: Final = -(-_KEPT // FRAME_SAMPLES)  # the same in frames
 
 
 def _band_matrix() -> Floats:
@@ -55,12 +55,12 @@ def _band_matrix() -> Floats:
 
 HANN: Final = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
 _MATRIX: Final = _band_matrix()
-BAND_SUM: Final = np.ones(BANDS, dtype=np.float32)  # a product with it is a sum over bands
 
 
 def band_powers(windows: Floats) -> Floats:
     """Band powers of samples that have been weighted by `HANN`; (n, 256) to (n, 15)."""
-    spectrum = np.fft.rfft(windows).astype(np.complex64, copy=False)
+    # NumPy's own works in double precision, and takes twice as long.
+    spectrum: NDArray[np.complex64] = cast(Any, scipy.fft).rfft(windows, axis=1)
     parts = spectrum.view(np.float32)
     np.square(parts, out=parts)
     power: Floats = parts.dot(_MATRIX)
@@ -68,121 +68,132 @@ def band_powers(windows: Floats) -> Floats:
     return power
 
 
-def near(lag: int) -> slice:
-    """The columns that an echo of this lag may come from."""
-    return slice(max(0, lag - NEAR), lag + NEAR + 1)
+def grown(array: NDArray[Any], rows: int) -> NDArray[Any]:
+    """The same with so many rows; new ones are zero, and take no memory until they are used."""
+    larger = np.zeros((rows, *array.shape[1:]), dtype=array.dtype)
+    larger[: len(array)] = array
+    return larger
 
 
 def slipped(by_lag: Floats, columns: int, new: float) -> Floats:
-    """What is known of each lag, its first dimension, after all lags have grown by so many columns.
+    """What is known of each lag, its last dimension, after all lags have grown by so many columns.
 
     Lags that none has grown to begin with `new`.
     """
     moved = np.full_like(by_lag, new)
     if columns >= 0:
-        moved[columns:] = by_lag[: max(0, len(by_lag) - columns)]
+        moved[..., columns:] = by_lag[..., : max(0, by_lag.shape[-1] - columns)]
     else:
-        moved[:columns] = by_lag[-columns:]
+        moved[..., :columns] = by_lag[..., -columns:]
     return moved
 
 
-def peaks(columns: Floats) -> Floats:
-    """Each band's maximum; (72, 15) to (15,). In two steps: short rows are slow to reduce."""
-    return columns.reshape(8, -1).max(axis=0).reshape(-1, BANDS).max(axis=0)
+class Tape:
+    """The latest 740 ms that each call was sent."""
+
+    def __init__(self) -> None:
+        self._frames = np.zeros((0, _TAPE, FRAME_SAMPLES), dtype=np.int16)  # a ring
+        self._count = np.zeros(0, dtype=np.intp)  # put there so far
+
+    def grow(self, rows: int) -> None:
+        self._frames, self._count = grown(self._frames, rows), grown(self._count, rows)
+
+    def clear(self, row: int) -> None:
+        self._frames[row], self._count[row] = 0, 0
+
+    def put(self, rows: Rows, frames: Pcm) -> None:
+        """Add 20 ms to each of these calls, shape (n, 160)."""
+        count = self._count[rows]
+        self._frames[rows, count % _TAPE] = frames
+        self._count[rows] = count + 1
+
+    def windows(self, rows: Rows, columns: int) -> Floats:
+        """The latest windows, oldest first, weighted; shape (n, columns, 256)."""
+        length = (columns - 1) * HOP + WINDOW
+        frames = -(-length // FRAME_SAMPLES)
+        at = (self._count[rows][:, None] + np.arange(-frames, 0)) % _TAPE
+        samples = self._frames[rows[:, None], at].reshape(len(rows), -1).astype(np.float32)
+        first = samples.shape[1] - length
+        windows = np.empty((len(rows), columns, WINDOW), dtype=np.float32)
+        for column in range(columns):
+            begin = first + column * HOP
+            np.multiply(samples[:, begin : begin + WINDOW], HANN, out=windows[:, column])
+        return windows
 
 
 class Reference:
-    """What we sent, as columns; newest first. What is public is good until the next push."""
+    """What we sent, as columns; newest first."""
 
     def __init__(self) -> None:
-        # Columns are put before the older ones, and all are moved only when there is no more room.
-        self._all_tails = np.full((_ROOM, BANDS), FLOOR, dtype=np.float32)
-        self._all_shapes = np.zeros((_ROOM, BANDS), dtype=np.float32)
-        self._all_norms = np.zeros(_ROOM, dtype=np.float32)
-        self._newest = _ROOM - LAGS
-        self._show()
-        self._means = np.zeros(BANDS, dtype=np.float32)
-        self._ticks = 0
+        # Of each band its tails, of each its shapes, and their norms.
+        self._columns = np.zeros((0, 2 * BANDS + 1, LAGS), dtype=np.float32)
+        self._means = np.zeros((0, BANDS), dtype=np.float32)
+        self._ticks = np.zeros(0)
 
-    def _show(self) -> None:
-        kept = slice(self._newest, self._newest + LAGS)
-        self.tails = self._all_tails[kept]
-        """Band powers, with the tail that a room adds; shape (72, 15)."""
-        self.shapes = self._all_shapes[kept]
-        """Log band powers without the tail, less their means; shape (72, 15)."""
-        self.norms = self._all_norms[kept]
-        """Of the shapes, squared; shape (72,)."""
+    def grow(self, rows: int) -> None:
+        self._columns, self._means = grown(self._columns, rows), grown(self._means, rows)
+        self._ticks = grown(self._ticks, rows)
 
-    def push(self, powers: Floats, logs: Floats) -> None:
-        """Add columns, oldest first, two for each tick: band powers and their logarithms."""
-        if self._newest < len(powers):
-            for columns in (self._all_tails, self._all_shapes, self._all_norms):
-                columns[-LAGS:] = columns[self._newest : self._newest + LAGS].copy()
-            self._newest = _ROOM - LAGS
-        at = self._newest
-        for power in powers:
-            tail = self._all_tails[at - 1]
-            np.multiply(self._all_tails[at], _DECAY, out=tail)
-            np.maximum(tail, power, out=tail)
-            at -= 1
-        fresh = self._all_shapes[at : self._newest]
-        end = len(fresh)
-        for until in range(COLUMNS, len(logs) + 1, COLUMNS):
-            self._ticks += 1
-            self._means += max(1 / self._ticks, _MEAN_RATE) * (logs[until - 1] - self._means)
-            tick = logs[until - COLUMNS : until]
-            np.subtract(tick[::-1], self._means, out=fresh[end - until : end - until + COLUMNS])
-        np.dot(fresh * fresh, BAND_SUM, out=self._all_norms[at : self._newest])
-        self._newest = at
-        self._show()
+    def clear(self, row: int) -> None:
+        self._columns[row], self._means[row], self._ticks[row] = 0.0, 0.0, 0
+        self._columns[row, :BANDS] = FLOOR
+
+    def of(self, rows: Rows) -> "Columns":
+        return Columns(self._columns[rows])
+
+    def push(self, rows: Rows, powers: Floats) -> "Columns":
+        """Add columns, oldest first, two for each tick; what there is with them.
+
+        Args:
+            powers: of the bands, shape (n, columns, 15).
+        """
+        count, older = powers.shape[1], self._columns[rows]
+        columns = np.empty_like(older)
+        columns[:, :, count:] = older[:, :, : LAGS - count]
+        fresh = columns[:, :, count - 1 :: -1] if count < LAGS else columns[:, :, ::-1]
+        fresh = fresh.transpose(0, 2, 1)  # oldest first
+        # Each the greater of itself and what is left of the one before: all over what decay leaves.
+        tails = np.empty((len(rows), count + 1, BANDS))
+        tails[:, 0] = older[:, :BANDS, 0]
+        np.divide(powers, _DECAYS[1 : count + 1], out=tails[:, 1:])
+        np.maximum.accumulate(tails, axis=1, out=tails)
+        np.multiply(tails[:, 1:], _DECAYS[1 : count + 1], out=fresh[:, :, :BANDS])
+        shapes = self._shapes(rows, np.log(powers))
+        fresh[:, :, BANDS:-1] = shapes
+        np.square(shapes, out=shapes)
+        fresh[:, :, -1] = shapes.dot(BAND_SUM)
+        self._columns[rows] = columns
+        return Columns(columns)
+
+    def _shapes(self, rows: Rows, logs: Floats) -> Floats:
+        """Log band powers less their means, in place."""
+        ticks, means = self._ticks[rows], self._means[rows]
+        for begin in range(0, logs.shape[1], COLUMNS):
+            ticks += 1
+            tick = logs[:, begin : begin + COLUMNS]
+            means += mean_rates(ticks) * (tick[:, -1] - means)
+            tick -= means[:, None]
+        self._ticks[rows], self._means[rows] = ticks, means
+        return logs
 
 
-class DelaySearch:
-    """At which lag the incoming bands follow ours."""
+def mean_rates(ticks: Doubles) -> Floats:
+    """What means take of their newest value, more at first; (n,) to (n, 1)."""
+    return np.maximum(1 / ticks, _MEAN_RATE).astype(np.float32)[:, None]
 
-    def __init__(self) -> None:
-        self.lag: int | None = None
-        self.moved = False
-        """The latest frame showed an echo where none was known."""
-        self._means = np.zeros(BANDS, dtype=np.float32)
-        # For each memory, of each lag: products of ours and theirs, and squares of ours.
-        self._sums = np.zeros((len(_MEMORY), 2, LAGS), dtype=np.float32)
-        self._incoming = [0.0] * len(_MEMORY)  # squares of theirs
-        self._ticks = 0
 
-    def slip(self, columns: int) -> None:
-        """All that comes is later by so many columns from now on."""
-        if self.lag is not None:
-            lag = self.lag + columns
-            self.lag = lag if 0 <= lag < LAGS else None
-        self._sums = slipped(self._sums.transpose(2, 0, 1), columns, 0.0).transpose(1, 2, 0).copy()
+class Columns:
+    """What some calls sent, newest first.
 
-    def receive(self, logs: Floats, reference: Reference) -> None:
-        """Take the log band powers of an incoming frame, shape (15,)."""
-        self._ticks += 1
-        self._means += max(1 / self._ticks, _MEAN_RATE) * (logs - self._means)
-        shape = logs - self._means
-        norm = float(shape.dot(shape))
-        self._incoming = [
-            memory * incoming + norm
-            for memory, incoming in zip(_MEMORY, self._incoming, strict=True)
-        ]
-        self._sums *= _MEMORIES
-        self._sums[:, 0] += reference.shapes.dot(shape)
-        self._sums[:, 1] += reference.norms
-        self.moved = False
-        if self._ticks > _LOCK_TICKS and (self.lag is None or self._ticks % _FIND_TICKS == 0):
-            self._find()
+    Attributes:
+        tails: band powers, with the tail that a room adds; shape (n, 15, 72).
+        peaks: the greatest of them; shape (n, 15).
+        shapes: log band powers without the tail, less their means; shape (n, 15, 72).
+        norms: of the shapes, squared; shape (n, 72).
+    """
 
-    def _find(self) -> None:
-        likeness = self._sums[:, 1] + 1e-3
-        np.sqrt(likeness, out=likeness)
-        np.divide(self._sums[:, 0], likeness, out=likeness)
-        before, bests = self.lag, likeness.argmax(axis=1).tolist()
-        for row in _FRESHEST_FIRST:
-            best = bests[row]
-            product, outgoing = self._sums[row, :, best].tolist()
-            if product > _LOCK[row] * math.sqrt(self._incoming[row] * outgoing + 1e-3):
-                self.lag = best
-                self.moved = before is None or abs(best - before) > NEAR
-                return
+    def __init__(self, columns: Floats) -> None:
+        self.tails = columns[:, :BANDS]
+        self.peaks: Floats = self.tails.max(axis=2)
+        self.shapes = columns[:, BANDS:-1]
+        self.norms = columns[:, -1]

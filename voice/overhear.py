@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voice.activity import ActivityGate
-from voice.echo import EchoGuard, suppressed
+from voice.echo import EchoGuard, EchoGuards, suppressed
 from voice.events import Expectation, SpeechError
 from voice.frames import FRAME_S, FRAME_SAMPLES, RATE_HZ, Pcm, silence
 from voice.ports import SpeechToText, VoiceActivity
@@ -80,6 +80,7 @@ class Overhearing:
         activity: a stream of the voice activity pool, this speaker's own; its owner closes it.
         on_line: called on the event loop with the text, and when it began and ended, in seconds of
             the clock that `act` is given. Never with an empty text.
+        guards: the echo guards of all calls; None: this speaker's is on its own.
 
     Attributes:
         dropped: lines that were never transcribed because the recogniser did not keep up.
@@ -93,13 +94,13 @@ class Overhearing:
         on_line: Callable[[str, float, float], None],
         *,
         options: OverhearOptions | None = None,
+        guards: EchoGuards | None = None,
     ) -> None:
         self._stt, self._activity, self._on_line = stt, activity, on_line
         self._options = options or OverhearOptions()
         self.dropped = self.failed = 0
         self._gate = ActivityGate()
-        self._echo = EchoGuard() if self._options.guards_echo else None
-        self._explained = 0.0  # how much of the last frame was what they hear, coming back
+        self._echo = EchoGuard(guards) if self._options.guards_echo else None
         self._frame = silence()
         self._utterance = UtteranceBuffer()
         self._carried = silence()[:0]  # of the line being said, before the buffer's content
@@ -129,9 +130,10 @@ class Overhearing:
         if self._closed:
             return
         self._now_s = now_s
-        change = self._gate.receive(suppressed(self._activity.probability, self._explained))
+        explained = 0.0 if self._echo is None else self._echo.explained
+        change = self._gate.receive(suppressed(self._activity.probability, explained))
         if sent is not None and self._echo is not None:
-            self._explained = self._echo.receive(self._frame, sent)
+            self._echo.receive(self._frame, sent)
         if self._utterance.collecting:
             self._go_on(now_s)
         elif isinstance(change, VoiceStarted):

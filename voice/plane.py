@@ -1,12 +1,13 @@
 """The media plane: one 20 ms tick that serves every call of the process.
 
-Ears of all calls, one batched voice activity run, mouths of all calls. A call that raises is ended
-and reported; the others do not notice.
+Ears of all calls, one batched voice activity run, mouths of all calls; when all have been sent,
+what may come back of it. A call that raises is ended and reported; the others do not notice.
 """
 
 import logging
 from typing import Protocol
 
+from voice.echo_guards import EchoGuards
 from voice.ports import VoiceActivityPool
 
 log = logging.getLogger(__name__)
@@ -29,10 +30,15 @@ class Served(Protocol):
 
 
 class MediaPlane:
-    """Add and remove sessions freely; call `tick` every 20 ms."""
+    """Add and remove sessions freely; call `tick` every 20 ms, and `reflect` after it.
+
+    Attributes:
+        echo_guards: for all sessions.
+    """
 
     def __init__(self, activity: VoiceActivityPool) -> None:
         self._activity = activity
+        self.echo_guards = EchoGuards()
         self._sessions: list[Served] = []
 
     def add(self, session: Served) -> None:
@@ -61,6 +67,10 @@ class MediaPlane:
                 session.act(now_s)
             except Exception:
                 self._end(session)
+
+    def reflect(self, now_s: float) -> None:
+        """Look for echoes of what was sent: none is asked for before the next tick."""
+        self.echo_guards.run()
 
     def _end(self, session: Served) -> None:
         """End a session whose fault has just been raised."""

@@ -26,7 +26,7 @@ from voice.conversation import (
     Utterance,
 )
 from voice.ears import Ears
-from voice.echo import AT_REST_DBFS
+from voice.echo import AT_REST_DBFS, EchoGuards
 from voice.endpointing import EndpointRules
 from voice.events import Expects, HandOff, KeyPressed, LegEnded, LegEvent
 from voice.floor import Floor, TurnTiming
@@ -116,6 +116,8 @@ class SessionPorts:
     journal: Journal
     recorder: Recorder
     turn_model: TurnModel | None = None
+    echo_guards: EchoGuards | None = None
+    """Those of all calls; None: this call's is on its own."""
 
 
 class CallSession:
@@ -142,7 +144,7 @@ class CallSession:
         self._leg, self._ports, self._clock = leg, ports, clock
         self._options = options or SessionOptions()
         self._machine = TurnMachine(self._options.timing)
-        self._ears = Ears(leg, ports.activity)
+        self._ears = Ears(leg, ports.activity, ports.echo_guards)
         self._utterance = UtteranceBuffer()
         self._mouth = Mouth(lambda reply: own._reply_cut(reply))
         self._keypad = Keypad(self._options.timing.inter_digit_s)

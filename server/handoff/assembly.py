@@ -220,7 +220,9 @@ def _world(
         stage=StageWorld(
             tts=needs.tts,
             music=load_music(config.music) if config.music else hold_music(),
-            overhear=lambda on_line: LineEar(needs.stt, needs.vad, on_line),
+            overhear=lambda on_line: LineEar(
+                needs.stt, needs.vad, on_line, guards=needs.plane.echo_guards
+            ),
             tracks=lambda call: _tracks(needs, call),
         ),
         refer=Referring(needs.address_of),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from models.vad import SileroVad
+from voice.echo import EchoGuards
 from voice.frames import Pcm
 from voice.overhear import Overhearing
 from voice.ports import SpeechToText
@@ -17,14 +18,23 @@ class LineEar:
 
     Args:
         on_line: told each line, and when it began, in seconds of the media plane's clock.
+        guards: the echo guards of all calls.
     """
 
     def __init__(
-        self, stt: SpeechToText, vad: SileroVad, on_line: Callable[[str, float], None]
+        self,
+        stt: SpeechToText,
+        vad: SileroVad,
+        on_line: Callable[[str, float], None],
+        *,
+        guards: EchoGuards,
     ) -> None:
         self._vad, self._stream = vad, vad.open_stream()
         self._heard = Overhearing(
-            stt, self._stream, lambda text, began_s, _ended_s: on_line(text, began_s)
+            stt,
+            self._stream,
+            lambda text, began_s, _ended_s: on_line(text, began_s),
+            guards=guards,
         )
         self._finishing: asyncio.Task[None] | None = None
 

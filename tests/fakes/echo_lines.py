@@ -105,7 +105,12 @@ def frames(pcm: Pcm) -> list[Pcm]:
 def explained(incoming: Pcm, ours: Pcm, guard: EchoGuard | None = None) -> Samples:
     guard = guard or EchoGuard()
     pairs = zip(frames(incoming), frames(ours), strict=True)
-    return np.array([guard.receive(came, sent) for came, sent in pairs])
+    return np.array([share_of(guard, came, sent) for came, sent in pairs])
+
+
+def share_of(guard: EchoGuard, came: Pcm, sent: Pcm) -> float:
+    guard.receive(came, sent)
+    return guard.explained
 
 
 def probabilities(lines: Sequence[Pcm]) -> list[Samples]:

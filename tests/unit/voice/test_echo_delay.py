@@ -17,6 +17,7 @@ from tests.fakes.echo_lines import (
     probabilities,
     prompts,
     say,
+    share_of,
     voices,
     was_echo,
 )
@@ -125,7 +126,7 @@ def test_leap_of_the_delay_is_no_voice_where_the_guard_is_told_of_it(told: bool)
         for tick, pair in enumerate(zip(frames(incoming), frames(ours), strict=True)):
             if told and tick == leap:
                 guard.slip(jump_ms * RATE_HZ // 1000)
-            share.append(guard.receive(*pair))
+            share.append(share_of(guard, *pair))
         found.append(len(voices(probability, np.array(share[:-1]))))
     assert (sum(found) == 0) is told
 

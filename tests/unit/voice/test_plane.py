@@ -4,6 +4,8 @@ import logging
 
 import pytest
 
+from voice.echo_guards import EchoTick
+from voice.frames import silence
 from voice.plane import MediaPlane
 
 
@@ -45,6 +47,26 @@ def test_all_ears_come_before_the_detectors_and_all_mouths_after_them() -> None:
     plane.add(Session("b", log))
     plane.tick(1.0)
     assert log == ["a listen", "b listen", "detect", "a act", "b act"]
+
+
+class Guard:
+    """Has a tick of its call looked at, with the others."""
+
+    def __init__(self) -> None:
+        self.explained: list[float] = []
+
+    def settle(self, explained: float, *, summing: bool) -> None:
+        self.explained.append(explained)
+
+
+def test_echoes_are_looked_for_when_all_calls_have_been_sent_to() -> None:
+    plane, guard = MediaPlane(Detectors([])), Guard()
+    row = plane.echo_guards.lend(guard)
+    plane.echo_guards.take(EchoTick(guard, row, *[silence()] * 3, rested=None, rested_ticks=0))
+    plane.tick(1.0)
+    assert guard.explained == []
+    plane.reflect(1.0)
+    assert guard.explained == [0.0]
 
 
 @pytest.mark.parametrize("fails", ["listen", "act"])
