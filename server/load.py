@@ -45,6 +45,7 @@ class Load:
         self._metrics, self._clock = metrics, clock
         self._headroom = headroom or Headroom()
         self._ceiling = ceiling or Ceiling(CeilingOptions(least=spared_calls))
+        metrics.calls_ceiling.set_function(lambda: self._ceiling.calls)
         metrics.load_step.set_function(lambda: self.step)
         for name, signal in signals.items():
             metrics.load_signal.labels(name).set_function(signal)

@@ -165,6 +165,7 @@ class Metrics:
 
         self.calls_active = gauge("calls_active", "Calls that are up")
         self.calls = counter("calls", "Calls ended, by why", "end_reason")
+        self.calls_ceiling = gauge("calls_ceiling", "Calls that are let in at a time, for now")
         self.calls_refused = counter("calls_refused", "Calls not taken, by why", "cause")
         self.turns = counter(
             "turns", "Turns, by what the caller did and how it went", "kind", "band"

@@ -67,6 +67,10 @@ def test_no_more_calls_fit_than_have_been_seen_to_until_there_is_room_for_more()
     assert world.load.has_headroom()
 
 
+def test_how_many_calls_may_come_is_a_metric():
+    assert World(ceiling=50).sample("calls_ceiling") == 50
+
+
 def test_calls_that_end_are_not_replaced_while_they_are_too_many_and_nothing_is_shed_yet():
     world = World()
     world.passes(20.0, late_s=0.015)
