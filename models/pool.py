@@ -1,4 +1,4 @@
-"""Recognition for all calls of a process: one line before the engine, the most urgent first.
+"""Recognition for all calls that an engine serves: one line before it, the most urgent first.
 
 Theory of operation. Turns that callers have ended go before those that are only looked at in case
 the caller is done: somebody is waiting for the former. Among each the earliest deadline is next.

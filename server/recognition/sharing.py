@@ -37,7 +37,7 @@ def weights_bytes(model: str) -> int:
 
 
 def _on_gpu() -> bool:
-    # The engine knows, but takes 60 MB to ask: only where there is something to know.
+    # The engine knows, but is large: it is asked only where there is something to know.
     if not any(path.exists() for path in _GPUS):
         return False
     from models.decoding import best_device

@@ -50,7 +50,7 @@ def test_who_says_so_has_it_so(large: str, monkeypatch: pytest.MonkeyPatch):
 
 def test_where_there_is_no_gpu_the_engine_is_not_asked(monkeypatch: pytest.MonkeyPatch):
     def asked() -> str:
-        raise AssertionError("60 MB for nothing")
+        raise AssertionError("the engine was loaded for nothing")
 
     monkeypatch.setattr("models.decoding.best_device", asked)
     assert not shares_recogniser(config())
