@@ -43,7 +43,7 @@ def bench() -> None:
 def turns(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the reports.")] = None,
     gate: Annotated[bool, typer.Option("--gate", help="Exit 1 if a target is missed.")] = False,
-    calls: Annotated[int, typer.Option(help="How many calls.", min=1)] = 24,
+    calls: Annotated[int, typer.Option(help="How many calls.", min=1)] = 28,
     parallel: Annotated[int, typer.Option(help="How many at a time.", min=1)] = 4,
     seed: Annotated[int, typer.Option(help="Of pauses, times and noises.")] = 1,
     only: Annotated[
@@ -128,7 +128,7 @@ async def _bench_turns(
     from rich.console import Console
 
     from loadtest.turns.bench import verdict, write_json
-    from loadtest.turns.report import side_by_side
+    from loadtest.turns.tables import side_by_side
 
     console = Console()
     reports = {"frontdesk": await _frontdesk(options, console, websocket=websocket)}

@@ -7,8 +7,9 @@ from typing import Protocol
 
 from rich.console import Console
 
-from loadtest.turns.report import CallSummary, TurnsReport, tables, to_json
+from loadtest.turns.report import CallSummary, TurnsReport, to_json
 from loadtest.turns.suite import TurnsOptions, run_turns
+from loadtest.turns.tables import tables
 
 
 class Run(Protocol):

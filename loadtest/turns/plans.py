@@ -1,7 +1,7 @@
 """The calls of a run, made from a seed: the same numbers make the same calls, sample by sample."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 from typing import Final
@@ -22,6 +22,7 @@ class Sort(StrEnum):
     NOISE = "noise"  # answers in a noisy room
     NETWORK = "network"  # answers over a bad network
     DOUBLE_TALK = "double talk"  # words over prompts whose echo comes back
+    LOSSY_OVERLAPS = "lossy overlaps"  # words and sounds over prompts, over a bad network
 
 
 # Voices unlike the server's own en-us, so that no caller sounds like frontdesk's echo.
@@ -95,15 +96,28 @@ def _noise(slot: _Slot) -> Plan:
 
 
 def _network(slot: _Slot) -> Plan:
+    return _change_address(slot, Condition.NETWORK, Surroundings(), _bad_network(slot))
+
+
+def _bad_network(slot: _Slot) -> Impairment:
     loss = _NETWORKS[slot.turn % len(_NETWORKS)]
-    network = Impairment(loss=loss, delay_s=0.030, jitter_s=0.010, seed=slot.seed)
-    return _change_address(slot, Condition.NETWORK, Surroundings(), network)
+    return Impairment(loss=loss, delay_s=0.030, jitter_s=0.010, seed=slot.seed)
 
 
 def _overlaps(slot: _Slot) -> Plan:
-    makers = (_interruption, _backchannel, _interruption, _noise_burst, _aside)
-    overlaps = [makers[n % len(makers)](slot) for n in range(_OVERLAPS_A_CALL)]
+    overlaps = _mixed_overlaps(slot)
     return _order_status(slot, Condition.CLEAN, overlaps, Surroundings(), _OVERLAPS_A_CALL)
+
+
+def _lossy_overlaps(slot: _Slot) -> Plan:
+    overlaps, network = _mixed_overlaps(slot), _bad_network(slot)
+    plan = _order_status(slot, Condition.NETWORK, overlaps, Surroundings(), _OVERLAPS_A_CALL)
+    return replace(plan, network=network)
+
+
+def _mixed_overlaps(slot: _Slot) -> list[Overlap]:
+    makers = (_interruption, _backchannel, _interruption, _noise_burst, _aside)
+    return [makers[n % len(makers)](slot) for n in range(_OVERLAPS_A_CALL)]
 
 
 def _echo(slot: _Slot) -> Plan:
@@ -261,4 +275,5 @@ _MAKERS: Final[Mapping[Sort, Callable[[_Slot], Plan]]] = {
     Sort.NOISE: _noise,
     Sort.NETWORK: _network,
     Sort.DOUBLE_TALK: _double_talk,
+    Sort.LOSSY_OVERLAPS: _lossy_overlaps,
 }

@@ -46,9 +46,16 @@ async def reading(voice: VoiceSettings) -> AsyncGenerator[Reader]:
         1, mp_context=get_context("spawn"), initializer=_begin, initargs=(book,)
     )
     try:
+        # Starting a process waits, in whoever asks for the first result, until it has imported
+        # what this program imports: in a call that would be the caller's clock.
+        await asyncio.to_thread(lambda: pool.submit(_is_up).result())
         yield _ProcessReader(pool)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _is_up() -> bool:
+    return _book is not None
 
 
 def _begin(book: PhraseBook) -> None:

@@ -48,6 +48,7 @@ class AnswerScore:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterruptionScore:
     kind: Kind
+    condition: Condition
     silent_after_ms: float
     heeded: bool  # else the prompt was said to its end
 
@@ -102,7 +103,7 @@ def score(call: CallRecording) -> CallScore:
         if not mark.overlap:
             answers += _answer(call, mark, following, over)
         elif over is not None and mark.takes_turn:
-            interruptions.append(_interruption(mark, over))
+            interruptions.append(_interruption(call, mark, over))
         elif over is not None:
             scored = _stop(call, mark.kind, over, following, whole=_WHOLE)
             stops.append(replace(scored, hole=find_hole(call.heard, mark.start)))
@@ -139,9 +140,10 @@ def _answer(
     ]
 
 
-def _interruption(mark: Mark, over: HeardSpan) -> InterruptionScore:
+def _interruption(call: CallRecording, mark: Mark, over: HeardSpan) -> InterruptionScore:
     return InterruptionScore(
         kind=mark.kind,
+        condition=call.condition,
         silent_after_ms=_ms(over.end - mark.start),
         heeded=over.ending is None,
     )

@@ -22,6 +22,7 @@ _THINKING_S: Final = (0.60, 1.00)  # from the end of a prompt to the answer; inc
 _PATIENCE_S: Final = 20.0  # twice frontdesk's own time without input, and its reprompt
 _MAX_CALL_S: Final = 300.0
 _KEYS_AFTER: Final = 2  # spoken answers to the same question in a row
+DONE: Final = "the plan is done"  # why a call ended that went well
 _LONG_REPLIES: Final = frozenset({Prompt.POSTCODE, Prompt.ANYTHING_ELSE})
 
 
@@ -131,7 +132,7 @@ class Script:
 
     def _reason_to_leave(self, now: int) -> Leave | None:
         if self._leaving_at is not None and now - self._leaving_at > RATE_HZ:
-            return Leave(reason="the plan is done")
+            return Leave(reason=DONE)
         if now - self._last_event > _PATIENCE_S * RATE_HZ:
             return Leave(reason="nothing to answer was heard for 20 s")
         if now > _MAX_CALL_S * RATE_HZ:

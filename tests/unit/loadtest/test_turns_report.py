@@ -13,15 +13,14 @@ from loadtest.turns.cases import Condition, Kind
 from loadtest.turns.records import ServerTurn, match, start_lost
 from loadtest.turns.report import (
     CallSummary,
-    Distribution,
     Measured,
     TurnsReport,
     make_report,
-    side_by_side,
-    tables,
     to_json,
 )
+from loadtest.turns.rows import Distribution
 from loadtest.turns.score import score
+from loadtest.turns.tables import side_by_side, tables
 from tests.fakes.recorded_calls import Sounds, recorded, says
 
 GOOD = recorded([Sounds(from_s=0.5, to_s=3), Sounds(from_s=6.3, to_s=8)], [says(4, 6)])
@@ -95,6 +94,31 @@ def test_far_ends_are_shown_side_by_side():
     [row] = [line for line in out.getvalue().splitlines() if "false cut-offs" in line]
     assert "0.0% (0 of 1)" in row
     assert "100.0% (1 of 1)" in row
+
+
+def test_side_by_side_tells_how_calls_ended_and_why_a_figure_is_missing():
+    lost = replace(GOOD, ended="nothing to answer was heard for 20 s")
+    out = io.StringIO()
+    table = side_by_side({"frontdesk": _report(GOOD), "peer": _report(CUT, lost)})
+    Console(file=out, width=240).print(table)
+    lines = out.getvalue().splitlines()
+    [calls] = [line for line in lines if "to the end of their plan" in line]
+    assert [cell.strip() for cell in calls.split("│")[3:5]] == ["1 of 1", "1 of 2"]
+    assert any("1 ended by: nothing to answer was heard for 20 s" in line for line in lines)
+    [packets] = [line for line in lines if "first packet, p50" in line]
+    assert packets.count("not measured: only frontdesk's records tell") == 2
+    [again] = [line for line in lines if "voice again" in line]
+    assert "not measured: no prompt had one" in again
+
+
+def test_words_and_sounds_over_a_prompt_on_a_bad_line_have_rows_of_their_own():
+    frontdesk = [Sounds(from_s=0.5, to_s=3.1, ending=None)]
+    over = says(3, 4, kind=Kind.INTERRUPTION, overlap=True)
+    labels: list[list[str]] = []
+    for condition in (Condition.CLEAN, Condition.NETWORK):
+        report = _report(recorded(frontdesk, [over], condition=condition))
+        labels.append([row.label for row in report.interruptions if row.silent_after_ms.count])
+    assert labels == [["interruption"], ["all, loss and jitter"]]
 
 
 @pytest.mark.parametrize(

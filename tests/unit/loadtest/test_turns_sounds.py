@@ -1,5 +1,7 @@
 """What the suite's callers sound like, and what their telephones send."""
 
+import multiprocessing
+
 import numpy as np
 import pytest
 
@@ -53,8 +55,8 @@ def test_pause_lies_between_the_pieces_of_an_utterance():
     assert 0.2 * pcm.size < sounding[np.diff(sounding).argmax()] < 0.8 * pcm.size
 
 
-def test_every_kind_and_condition_is_in_a_run_of_twelve_calls():
-    run = plans(12, seed=1)
+def test_every_kind_and_condition_is_in_a_run_of_fourteen_calls():
+    run = plans(14, seed=1)
     made = [each for plan in run for answers in plan.answers.values() for each in answers]
     made += [overlap.utterance for plan in run for overlap in plan.overlaps]
     assert {each.kind for each in made} == set(Kind) - {Kind.ECHO}
@@ -68,6 +70,16 @@ def test_run_of_one_sort_has_all_its_kinds():
     }
     losses = {plan.network.loss for plan in plans(3, seed=1, only=Sort.NETWORK) if plan.network}
     assert losses == {0.01, 0.03, 0.05}
+
+
+def test_words_and_sounds_over_prompts_are_said_over_lossy_lines_too():
+    made = plans(3, seed=1, only=Sort.LOSSY_OVERLAPS)
+    networks = [plan.network for plan in made if plan.network is not None]
+    assert {network.loss for network in networks} == {0.01, 0.03, 0.05}
+    assert {(network.delay_s, network.jitter_s) for network in networks} == {(0.03, 0.01)}
+    kinds = {overlap.utterance.kind for plan in made for overlap in plan.overlaps}
+    assert kinds == {Kind.INTERRUPTION, Kind.BACKCHANNEL, Kind.NOISE, Kind.BACKGROUND}
+    assert {plan.condition for plan in made} == {Condition.NETWORK}
 
 
 def test_echo_comes_back_after_50_to_300_ms():
@@ -146,6 +158,11 @@ async def test_filler_and_apology_are_known():
     assert (filler.filler, filler.apology) == (True, False)
     sorry = _heard(book, render("Sorry, I did not understand. How can I help you?", voice))
     assert (sorry.filler, sorry.apology) == (False, True)
+
+
+async def test_reader_is_up_before_a_call_begins():
+    async with reading(VoiceSettings()):
+        assert multiprocessing.active_children(), "whoever asks first would wait for its start"
 
 
 async def test_reader_in_its_own_process_hears_what_the_phrase_book_hears():
