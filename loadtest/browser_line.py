@@ -111,6 +111,7 @@ class BrowserLine:
             if not self._ended.done():
                 self._audio.send(json.dumps({"type": "hang_up"}))
             await self._audio.close()
+            self._on_frame = lambda frame, now: None  # who listened has us: we would be a ring
 
     # --- what the connection does -----------------------------------------------------------------
 

@@ -79,12 +79,16 @@ def quality_of(arrivals: Arrivals, transit: Transit, underruns: Underruns) -> Qu
     )
 
 
+def _heard_by_nobody(frame: Pcm, now: int) -> None:
+    """Before a call is answered, and after it."""
+
+
 class Media:
     """One call's audio. Open with `Media.open`, start with `start`, end with `close`."""
 
     def __init__(self, sock: RtpSocket, clock: MediaClock, recorder: Recorder) -> None:
         self.recorder = recorder
-        self.on_frame: Callable[[Pcm, int], None] = lambda frame, now: None
+        self.on_frame: Callable[[Pcm, int], None] = _heard_by_nobody
         """Called each 20 ms with the frame listened to and the sample after its end."""
         self._socket = sock
         self._remote: RemoteMedia | None = None
@@ -159,6 +163,7 @@ class Media:
         """Stop the clock and close the socket; idempotent."""
         self._clock.leave(self._on_tick)
         self._socket.close()
+        self.on_frame = _heard_by_nobody  # who listened has us: we would be a ring
 
     # --- sending ----------------------------------------------------------------------------------
 

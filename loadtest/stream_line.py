@@ -191,6 +191,7 @@ class StreamLine:
             return
         self._closed = True
         self._clock.leave(self._on_tick)
+        self._on_frame = lambda frame, now: None  # who listened has us: we would be a ring
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
