@@ -11,7 +11,7 @@ from typing import Final
 from server.demo_shop import Shop, first_line, running_shop, start_child, stop_child
 from server.postgres import EmbeddedPostgres
 
-_SERVER_START_S: Final = 120.0  # a cold start loads the speech models, from a slow disk or a busy machine
+_SERVER_START_S: Final = 120.0  # a cold start loads the speech models, perhaps from a slow disk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
