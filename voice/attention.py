@@ -39,7 +39,7 @@ def is_to_us(so_far: Anticipation, *, voiced_s: float, expects: Expects) -> bool
 
 
 class EarlyEar:
-    """Listens to a voice over us while it goes on; one look at a time.
+    """Listens to a voice over us while it goes on; one look at a time, each at all that is there.
 
     Args:
         on_heard: told what it has said so far, unless it was forgotten meanwhile.
@@ -48,10 +48,15 @@ class EarlyEar:
     def __init__(self, stt: SpeechToText, on_heard: Callable[[SoFar], None]) -> None:
         self._stt, self._on_heard = stt, on_heard
         self._looking: asyncio.Future[Transcription] | None = None
+        self._next: Pcm | None = None  # asked for meanwhile; the latest holds what the others did
 
     def look(self, pcm: Pcm) -> None:
-        """Find out what was said so far, int16, shape (n,); while a look takes, no other begins."""
+        """Find out what was said so far, int16, shape (n,): now, or when the look before is over.
+
+        Of several that wait only the latest is taken; none is after other words than a listener's.
+        """
         if self._looking is not None:
+            self._next = pcm
             return
         # Words that answer are not wanted here, but those that were said.
         looking = self._stt.transcribe(pcm, expects=Expectation(), speculative=True)
@@ -62,12 +67,13 @@ class EarlyEar:
         """That voice has stopped, or nothing depends on it any more."""
         if self._looking is not None:
             self._looking.cancel()
-            self._looking = None
+        self._looking = self._next = None
 
     def _looked(self, task: "asyncio.Future[Transcription]") -> None:
         if task is not self._looking:
             return
         self._looking = None
+        following, self._next = self._next, None
         error = None if task.cancelled() else task.exception()
         if task.cancelled() or isinstance(error, SpeechError):
             return  # it is judged when it has stopped
@@ -75,4 +81,7 @@ class EarlyEar:
             log.error("a voice over us was not looked at by a defect", exc_info=error)
             return
         heard = task.result()
-        self._on_heard(heard_so_far(heard.text, heard.confidence))
+        said = heard_so_far(heard.text, heard.confidence)
+        if following is not None and said is not SoFar.WORDS:
+            self.look(following)
+        self._on_heard(said)

@@ -33,6 +33,7 @@ from collections.abc import Callable
 from typing import ClassVar, Final, get_args
 
 from voice.floor import Floor, IllegalTurnEventError, TurnTiming
+from voice.frames import FRAME_S
 from voice.turn_events import (
     Anticipate,
     BeginUtterance,
@@ -64,6 +65,7 @@ from voice.turn_events import (
 )
 
 _NEVER: Final = float("inf")
+_HALF_A_TICK_S: Final = FRAME_S / 2  # so that the tick nearest to a look's time is its tick
 
 
 class TurnMachine:
@@ -154,7 +156,7 @@ class TurnMachine:
         self.state = state
         self._voiced_s, self._voice_since_s, self._utterance_since_s = 0.0, now_s, now_s
         self.bears_with = False
-        self._overhear_at_s = now_s + self.timing.overhear_after_s
+        self._overhear_at_s = now_s + self.timing.overhear_after_s - _HALF_A_TICK_S
         return [BeginUtterance()]
 
     def _open(self, now_s: float, *, restart_timer: bool = True) -> list[TurnCommand]:
@@ -260,7 +262,8 @@ class TurnMachine:
         if now_s < self._overhear_at_s:
             return []
         enough = self._voiced_until(now_s) >= self.timing.overhear_until_s and not self.bears_with
-        self._overhear_at_s = _NEVER if enough else now_s + self.timing.overhear_every_s
+        next_s = now_s + self.timing.overhear_every_s - _HALF_A_TICK_S
+        self._overhear_at_s = _NEVER if enough else next_s
         return [Overhear()]
 
     def _heard_while_paused(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:

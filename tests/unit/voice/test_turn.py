@@ -194,6 +194,17 @@ def test_voice_that_said_words_for_certain_is_not_looked_at_again():
     assert call.then(TimePassed(), after_s=0.25) == []
 
 
+@pytest.mark.parametrize("begins_s", [0.0, 1_000.08, 4_321.1234])
+def test_looks_come_at_the_nearest_tick_however_sums_of_ticks_are_rounded(begins_s: float):
+    call = Call()
+    call.machine, call.now_s = TurnMachine(TurnTiming()), begins_s
+    call.then(ReplyReady())
+    call.then(VoiceStarted())
+    commands = [call.then(TimePassed(), after_s=0.02) for _ in range(13)]
+    looks = [tick for tick, given in enumerate(commands, 1) if Overhear() in given]
+    assert looks == [5, 8, 11]
+
+
 def test_what_was_heard_so_far_changes_nothing_once_the_voice_is_over():
     call = interrupted()
     call.then(VoiceStopped(), after_s=0.5)
