@@ -34,6 +34,9 @@ class VoiceError(LoadtestError):
 class CallFailedError(LoadtestError):
     """The call did not come about, or broke before its end."""
 
+    after_s: float | None = None
+    """From dialling until that was known; None where nobody watched the time."""
+
 
 class BadTargetError(CallFailedError):
     """We were asked to dial something that is not a SIP URI over UDP."""

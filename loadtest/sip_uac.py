@@ -125,7 +125,11 @@ class SipPhone(asyncio.DatagramProtocol):
         self._answered = loop.create_future()
         started_s = loop.time()
         self._carry_out(self._call.dial(started_s))
-        media = await self._answered
+        try:
+            media = await self._answered
+        except CallFailedError as error:
+            error.after_s = loop.time() - started_s
+            raise
         return Answer(media=media, setup_s=loop.time() - started_s)
 
     async def hang_up(self, reason: str = "hung up") -> Ended | None:

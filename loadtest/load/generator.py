@@ -194,7 +194,9 @@ class Generator:
                 ended_s = time.monotonic()
                 report = call.report(settings.target, ended, cpu_s=0.0, recording=None)
         except CallFailedError as error:
-            ended_s = time.monotonic()
+            # The socket lingers after a refusal, which is none of the far end's time.
+            after_s = error.after_s
+            ended_s = time.monotonic() if after_s is None else dialled_s + after_s
             report = failed_report(scenario.name, settings.target, error)
         else:
             if settings.recordings is not None:

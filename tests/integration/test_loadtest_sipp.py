@@ -202,6 +202,7 @@ async def test_refusal_is_acknowledged_and_reported(
         with pytest.raises(RefusedError) as caught:
             await place_call(CallOptions(target=peer.target))
         assert (str(caught.value), caught.value.retry_after_s) == (line, later_s)
+        assert caught.value.after_s is not None
         assert await peer.finished() == 0
 
 
