@@ -45,11 +45,19 @@ _MEASURES: Final = (
     ("mos", "", slo.mos),
 )
 
-_FIGURES: Final = (
-    ("server CPU s per call-minute", "server", "cpu_s_per_call_minute"),
-    ("server MB per call", "server", "mb_per_call"),
-    ("callers' clock late, p99 ms", "generator", "late_p99_ms"),
-)
+
+def _figures(run: SavedRun) -> dict[str, float | None]:
+    """What there is one number of in a run."""
+    summary, server = run.summary, run.summary["server"]
+    parts = sorted(server.get("cpu_parts", {}).items(), key=lambda part: -part[1])
+    return {
+        "calls at once, at most": summary["most_calls"],
+        "server CPU s per call-minute": server["cpu_s_per_call_minute"],
+        **{f"  of it {name}": spent_s for name, spent_s in parts},
+        "server MB at most": server.get("memory_most_mb"),
+        "server MB per call": server["mb_per_call"],
+        "callers' clock late, p99 ms": summary["generator"]["late_p99_ms"],
+    }
 
 
 def compare(before: SavedRun, after: SavedRun) -> list[Compared]:
@@ -65,15 +73,10 @@ def compare(before: SavedRun, after: SavedRun) -> list[Compared]:
         )
         for name, unit, measure in _MEASURES
     ]
-    for name, part, key in _FIGURES:
+    first, second = _figures(before), _figures(after)
+    for name in dict.fromkeys((*first, *second)):
         rows.append(
-            Compared(
-                name=name,
-                unit="",
-                before=before.summary[part][key],
-                after=after.summary[part][key],
-                ratio=None,
-            )
+            Compared(name=name, unit="", before=first.get(name), after=second.get(name), ratio=None)
         )
     return rows
 

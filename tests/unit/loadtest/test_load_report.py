@@ -197,6 +197,9 @@ def test_comparison_tells_a_slower_run_from_chance(tmp_path: Path):
     setup = rows["p95_setup"].ratio
     assert setup is not None
     assert not setup.differs
+    calls, media = rows["calls at once, at most"], rows["  of it media"]
+    assert (calls.before, calls.after) == (10, 10)
+    assert media.before == pytest.approx(19.6 / (30 * 19.95 / 60), rel=0.01)
 
 
 def test_page_stands_alone_and_is_well_formed():
