@@ -143,11 +143,12 @@ async def _cost(
     """Run them in real time and measure the last `seconds`."""
     from models.vad import SileroVad
     from telephony.media_clock import Lateness, MediaClock
-    from telephony.rtp.exchange import RtpExchange
+    from telephony.rtp.exchange import Pace, RtpExchange
     from voice.plane import MediaPlane
 
-    vad, exchange = SileroVad(), RtpExchange()
-    plane, clock = MediaPlane(vad), MediaClock()
+    vad, clock = SileroVad(), MediaClock()
+    pace = Pace(due_s=lambda: clock.due_s, later=asyncio.get_running_loop().call_later)
+    plane, exchange = MediaPlane(vad), RtpExchange(pace=pace)
     said = np.tile(speech, 1 + round((seconds + 2 * _SETTLE_S) * RATE_HZ) // len(speech))
     async with AsyncExitStack() as parts:
         callers = await parts.enter_async_context(_Callers.calling(count))

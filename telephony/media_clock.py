@@ -95,6 +95,7 @@ class MediaClock:
     Attributes:
         lateness: how punctual it is, live.
         cpu_s: what all ticks together have taken of the processor.
+        due_s: when the tick being served, or the last one, was due, by `clock`.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class MediaClock:
         """
         self.lateness = Lateness()
         self.cpu_s = 0.0
+        self.due_s = float("-inf")
         self._cpu = cpu
         self._clock = clock
         self._sleep = sleep
@@ -156,6 +158,7 @@ class MediaClock:
             late_s = now_s - deadline_s
             left_out = max(0, int(late_s / FRAME_S) - _MADE_UP)
             self.lateness.record(late_s * 1000, missed=left_out)
+            self.due_s = deadline_s + left_out * FRAME_S
             began_s = self._cpu()
             self._serve(now_s)
             self.cpu_s += self._cpu() - began_s

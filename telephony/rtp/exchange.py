@@ -4,7 +4,8 @@ Call by call, everything that a call needs goes through the processor's caches b
 that are read, and the same work takes half as long again. So each step is done for all calls before
 the next: on a tick `take_in` reads every socket that has something, puts what came into the jitter
 buffers, and decodes a frame of each; `send_out`, when the calls have said what they have to say,
-encodes all of it and sends it in one go, so that no packet waits for the ears of another call.
+encodes all of it and sends it in one go, so that no packet waits for the ears of another call. In a
+full process it is held until the same phase of every tick (telephony/rtp/phase.py).
 
 Which sockets have something, epoll tells at once for all; where there is none, each is asked.
 """
@@ -13,12 +14,15 @@ import logging
 import select
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 from telephony.media_clock import Lateness
 from telephony.rtp.datagrams import RECEIVES, Receiver
 from telephony.rtp.inbox import MOST_AT_ONCE, MOST_BYTES, Datagram, Inbox
 from telephony.rtp.latch import Address
+from telephony.rtp.phase import SendingPhase
 from voice.codec import Codec, decode_frames, encode_frames
 from voice.frames import FRAME_S, Pcm
 
@@ -26,6 +30,19 @@ logger = logging.getLogger(__name__)
 
 _SEATS: Final = 64  # at a table; an L2 cache of 1 MB holds what a hundred calls need
 _RESTED_S: Final = 5 * FRAME_S  # without a packet of ours: the next is not late, but the first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """By which packets can be held.
+
+    Attributes:
+        due_s: when the tick being served was due, by the exchange's clock.
+        later: calls back after so many seconds, on the thread of the ticks.
+    """
+
+    due_s: Callable[[], float]
+    later: Callable[[float, Callable[[], None]], object]
 
 
 class Party(Protocol):
@@ -127,10 +144,13 @@ class RtpExchange:
         jitter: how far the time from one sending to the next was from 20 ms.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, *, clock: Callable[[], float] = time.monotonic, pace: Pace | None = None
+    ) -> None:
         """
         Args:
             clock: monotonic seconds.
+            pace: None: packets always leave as soon as they are ready.
         """
         self.jitter = Lateness()
         self._clock = clock
@@ -139,6 +159,9 @@ class RtpExchange:
         self._table_of: dict[int, _Table] = {}  # by file descriptor
         self._outgoing: dict[Codec, list[tuple[Party, bytes, Address, Pcm]]] = {}
         self._sent_at_s = float("-inf")
+        self._pace, self._phase = pace, SendingPhase()
+        self._held: list[tuple[Party, bytes, Address]] = []
+        self._holding = 0  # how often packets were held
 
     def __len__(self) -> int:
         return len(self._table_of)
@@ -182,14 +205,31 @@ class RtpExchange:
         self._outgoing.setdefault(codec, []).append((party, header, destination, pcm))
 
     def send_out(self, now_s: float) -> None:
-        """Send what was queued."""
+        """Send what was queued, now or, in a full process, at this tick's phase."""
+        self._let_go()  # ticks are being made up for: these are late
         outgoing, self._outgoing = self._outgoing, {}
-        if outgoing:
-            self._note_sending()
         for codec, packets in outgoing.items():
             payloads = encode_frames(codec, [pcm for _, _, _, pcm in packets])
             for (party, header, destination, _), payload in zip(packets, payloads, strict=True):
-                party.transmit(header + payload, destination)
+                self._held.append((party, header + payload, destination))
+        if self._held and self._pace is not None:
+            hold_s = self._phase.hold_s(self._clock() - self._pace.due_s())
+            if hold_s > 0.0:
+                self._holding += 1
+                self._pace.later(hold_s, partial(self._let_go_of, self._holding))
+                return
+        self._let_go()
+
+    def _let_go_of(self, holding: int) -> None:
+        if holding == self._holding:  # or these have left, and the next are held
+            self._let_go()
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, []
+        if held:
+            self._note_sending()
+        for party, packet, destination in held:
+            party.transmit(packet, destination)
 
     def _note_sending(self) -> None:
         before_s, self._sent_at_s = self._sent_at_s, self._clock()

@@ -68,6 +68,14 @@ async def test_after_a_short_stall_every_missed_tick_is_made_up_for_at_once() ->
     assert world.clock.lateness.max_ms == pytest.approx(90)
 
 
+async def test_a_tick_knows_when_it_was_due_however_late_it_is() -> None:
+    world, due = World(until_s=0.3, oversleep_s=0.003), list[float]()
+    world.clock.add(world.working(lambda number: 0.11 if number == 2 else 0.0))
+    world.clock.add(lambda _: due.append(world.clock.due_s))
+    await world.run()
+    assert milliseconds(due)[:9] == [20 * number for number in range(1, 10)]
+
+
 async def test_what_a_long_stall_made_too_late_is_counted_and_left_out() -> None:
     world = World(until_s=0.41)
     world.clock.add(world.working(lambda number: 0.31 if number == 2 else 0.0))
