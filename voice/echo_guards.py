@@ -59,7 +59,7 @@ _SMOOTHING: Final = np.array([0.8, 0.5])  # 90 ms to decide, 30 ms for onsets
 _ONSET: Final = np.array([0.0, 0.3])  # the faster sum decides when it is so much clearer
 _TAIL_TICKS: Final = 18  # detectors linger on noise for 0.3 s after the echo has died away
 
-_TOGETHER: Final = 40  # calls: what is looked at of them fits into the nearer caches
+_TOGETHER: Final = 64  # calls: what is looked at of them fits into the nearer caches
 
 # What is known of each call, a column for each figure.
 (

@@ -11,7 +11,7 @@ from models.espeak import EspeakVoice
 from models.vad import SileroVad
 from voice.activity import ActivityGate
 from voice.codec import Codec, decode, encode
-from voice.echo import EchoGuard, suppressed
+from voice.echo import EchoGuard, EchoGuards, suppressed
 from voice.frames import FRAME_S, FRAME_SAMPLES, RATE_HZ, Pcm, silence
 from voice.turn_events import VoiceStarted
 
@@ -106,6 +106,21 @@ def explained(incoming: Pcm, ours: Pcm, guard: EchoGuard | None = None) -> Sampl
     guard = guard or EchoGuard()
     pairs = zip(frames(incoming), frames(ours), strict=True)
     return np.array([share_of(guard, came, sent) for came, sent in pairs])
+
+
+def explained_each(lines: Sequence[tuple[Pcm, Pcm]]) -> list[Samples]:
+    """`explained` of each of these lines, incoming and ours; looked at together, as calls are."""
+    together = EchoGuards()
+    guards = [EchoGuard(together) for _ in lines]
+    pairs = [list(zip(frames(came), frames(ours), strict=True)) for came, ours in lines]
+    found: list[list[float]] = [[] for _ in lines]
+    for tick in range(max(map(len, pairs))):
+        current = [each for each in range(len(lines)) if tick < len(pairs[each])]
+        for each in current:
+            guards[each].receive(*pairs[each][tick])
+        for each in current:
+            found[each].append(guards[each].explained)
+    return [np.array(shares) for shares in found]
 
 
 def share_of(guard: EchoGuard, came: Pcm, sent: Pcm) -> float:

@@ -19,6 +19,7 @@ from tests.fakes.echo_lines import (
     Return,
     Samples,
     explained,
+    explained_each,
     frames,
     lasting,
     line,
@@ -53,11 +54,11 @@ def echo_lines() -> list[tuple[Return, Pcm, Pcm]]:
 def test_echo_of_240_prompts_is_never_a_voice_that_interrupts():
     calls = echo_lines()
     unguarded = brief = 0
-    for (way, ours, incoming), heard in zip(
-        calls, probabilities([incoming for _, _, incoming in calls]), strict=True
-    ):
+    shares = explained_each([(incoming, ours) for _, ours, incoming in calls])
+    heard_in = probabilities([incoming for _, _, incoming in calls])
+    for (way, _, _), heard, share in zip(calls, heard_in, shares, strict=True):
         unguarded += lasting(voices(heard))
-        found = voices(heard, explained(incoming, ours))
+        found = voices(heard, share)
         assert lasting(found) == 0, f"{way} interrupts us"
         brief += len(found)
     assert unguarded > 120, "the detector must hear the echo for this to prove anything"
@@ -86,12 +87,12 @@ def overlap(number: int, way: Return | None, caller_db: float) -> Overlap:
     return Overlap(ours, mixed, alone, begin // FRAME_SAMPLES)
 
 
-def lateness_ms(case: Overlap, mixed: Samples, alone: Samples) -> float:
+def lateness_ms(case: Overlap, mixed: Samples, alone: Samples, share: Samples) -> float:
     """How much later than by itself the detector finds a caller who talks over our echo."""
     due = [begin for begin, _ in voices(alone) if begin >= case.at - 2]
     found = [
         max(begin, case.at)
-        for begin, end in voices(mixed, explained(case.mixed, case.ours))
+        for begin, end in voices(mixed, share)
         if end >= case.at and end - begin > BARGE_IN_FRAMES
     ]
     return (found[0] - due[0]) * FRAME_S * 1000 if found else float("inf")
@@ -114,7 +115,8 @@ def test_caller_over_us_is_heard_within_60_ms_of_a_line_without_us(
         cases.append(overlap(number, way, caller_db=(0.0, -6.0)[number // 2 % 2]))
     mixed = probabilities([case.mixed for case in cases])
     alone = probabilities([case.alone for case in cases])
-    late = [lateness_ms(*each) for each in zip(cases, mixed, alone, strict=True)]
+    shares = explained_each([(case.mixed, case.ours) for case in cases])
+    late = [lateness_ms(*each) for each in zip(cases, mixed, alone, shares, strict=True)]
     in_time = np.mean([ms <= 60 for ms in late])
     assert in_time >= 0.95, sorted(late)[-8:]
 
@@ -132,9 +134,10 @@ def test_caller_over_us_is_heard_within_60_ms_of_a_line_without_us(
 def test_distortion_room_and_changes_of_the_echo_are_no_voice(way: Return):
     lines = [prompts(first, 4) for first in range(4)]
     incoming = [line(way.of(ours), seed=first) for first, ours in enumerate(lines)]
+    shares = explained_each(list(zip(incoming, lines, strict=True)))
     mistaken = [
-        lasting(voices(heard, explained(came, ours)))
-        for ours, came, heard in zip(lines, incoming, probabilities(incoming), strict=True)
+        lasting(voices(heard, share))
+        for heard, share in zip(probabilities(incoming), shares, strict=True)
     ]
     # 16 prompts of a synthesiser that never renders twice alike: one may slip through.
     assert sum(mistaken) <= 1

@@ -11,6 +11,7 @@ from tests.fakes.echo_lines import (
     Return,
     Samples,
     explained,
+    explained_each,
     frames,
     lasting,
     line,
@@ -32,8 +33,9 @@ def test_echo_that_appears_in_mid_call_is_known_within_a_second_of_speech():
         echo = Return(level_db=-12, delay_ms=DELAYS_MS[number % 4]).of(ours)
         echo[: len(echo) // 2] = 0.0  # the caller presses the speaker button
         incoming.append(line(echo, seed=number))
-    for ours, came, heard in zip(lines, incoming, probabilities(incoming), strict=True):
-        found = voices(heard, explained(came, ours))
+    shares = explained_each(list(zip(incoming, lines, strict=True)))
+    for heard, share in zip(probabilities(incoming), shares, strict=True):
+        found = voices(heard, share)
         known = len(heard) // 2 + round(1.5 / FRAME_S)  # half a second of it is the pause
         assert lasting([voice for voice in found if voice[0] >= known]) == 0
 
@@ -48,9 +50,10 @@ def test_delay_that_keeps_jumping_by_three_frames_is_no_voice():
         )
         spell = np.arange(len(ours)) // (RATE_HZ // 2)
         incoming.append(line(np.where(spell % 2 == 0, near, far), seed=number))
+    shares = explained_each(list(zip(incoming, lines, strict=True)))
     mistaken = [
-        lasting(voices(heard, explained(came, ours)))
-        for ours, came, heard in zip(lines, incoming, probabilities(incoming), strict=True)
+        lasting(voices(heard, share))
+        for heard, share in zip(probabilities(incoming), shares, strict=True)
     ]
     assert sum(mistaken) <= 1
 
@@ -76,9 +79,9 @@ def test_voice_is_known_to_have_been_an_echo_whose_delay_had_leapt():
         assert was_echo(incoming, ours, leap), f"{delay_ms} ms"
 
 
-def delayed_by_a_tick(incoming: Pcm, ours: Pcm) -> Samples:
-    """What is explained when a session asks: of the frames up to the one before."""
-    return np.concatenate(([0.0], explained(incoming, ours)[:-1]))
+def delayed_by_a_tick(lines: list[tuple[Pcm, Pcm]]) -> list[Samples]:
+    """What is explained of each when a session asks: of the frames up to the one before."""
+    return [np.concatenate(([0.0], share[:-1])) for share in explained_each(lines)]
 
 
 def test_first_prompt_is_no_voice_while_its_delay_may_be_a_chance_likeness():
@@ -88,10 +91,8 @@ def test_first_prompt_is_no_voice_while_its_delay_may_be_a_chance_likeness():
         ours = ours[: len(ours) // FRAME_SAMPLES * FRAME_SAMPLES]
         lines.append((line(Return(level_db=-12, delay_ms=delay_ms).of(ours), seed=seed), ours))
     heard = probabilities([incoming for incoming, _ in lines])
-    found = [
-        voices(probability, delayed_by_a_tick(*pair))
-        for pair, probability in zip(lines, heard, strict=True)
-    ]
+    shares = delayed_by_a_tick(lines)
+    found = [voices(*each) for each in zip(heard, shares, strict=True)]
     assert sum(map(len, found)) <= 1
 
 
@@ -104,8 +105,8 @@ def test_leap_that_nobody_tells_of_is_known_within_a_fraction_of_a_second():
             lines.append((line(way.of(ours), seed=number), ours))
     heard = probabilities([incoming for incoming, _ in lines])
     taken_for_voice = [
-        sum(end - begin for begin, end in voices(probability, delayed_by_a_tick(*pair)))
-        for pair, probability in zip(lines, heard, strict=True)
+        sum(end - begin for begin, end in voices(*each))
+        for each in zip(heard, delayed_by_a_tick(lines), strict=True)
     ]
     assert np.mean(taken_for_voice) * FRAME_S <= 0.2
 
