@@ -81,7 +81,7 @@ class Listener:
     def _open(self, said: CallerSaid) -> None:
         run = self._run
         asked_more = run.state.question in run.flow.prompts.anything_else.forms
-        answer = _answer(said)
+        answer = find_yes_no(_best(said))  # nothing less likely ends a call
         if asked_more and (is_closing(_best(said)) or (answer and _bare(answer, False))):
             self._note("goodbye", 1.0, "command")
             run.end("completed")

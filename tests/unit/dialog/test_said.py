@@ -157,11 +157,8 @@ def test_text_without_a_short_form_is_said_as_it_is() -> None:
     assert dialog.receive(said("change my address")) == (Speak(text="What is your order number?"),)
 
 
-def test_no_to_the_short_form_of_anything_else_ends_the_call() -> None:
-    asks = "anything_else: Is there anything else I can do for you?"
-    flow = changed(
-        (asks, f"{asks.replace(': ', ': {say: ')}, short: Anything else}}".replace("?", ""))
-    )
+def asked_for_more(flow: Flow) -> tuple[Dialog, Speak]:
+    """A call whose caller was asked whether there is anything else, and in which words."""
     dialog = Dialog(flow, Sure(), "call", facts={"caller": "+15550100"}, terse=lambda: True)
     dialog.receive(CallStarted())
     dialog.receive(said("agent"))
@@ -171,8 +168,28 @@ def test_no_to_the_short_form_of_anything_else_ends_the_call() -> None:
         ActionEnded(name=callback.name, key=callback.key, status=ActionStatus.SUCCEEDED)
     )
     assert isinstance(asked, Speak)
+    return dialog, asked
+
+
+def test_no_to_the_short_form_of_anything_else_ends_the_call() -> None:
+    asks = "anything_else: Is there anything else I can do for you?"
+    flow = changed(
+        (asks, f"{asks.replace(': ', ': {say: ')}, short: Anything else}}".replace("?", ""))
+    )
+    dialog, asked = asked_for_more(flow)
     assert asked.text.endswith("Anything else")
     assert EndCall(reason="completed") in dialog.receive(said("no"))
+
+
+def test_call_is_not_ended_by_what_was_less_likely_said() -> None:
+    dialog, _ = asked_for_more(changed())
+    begun = CallerSaid(
+        hypotheses=(
+            Hypothesis(text="i want", log_prob=-0.26),
+            Hypothesis(text="i don't", log_prob=-1.32),
+        )
+    )
+    assert EndCall(reason="completed") not in dialog.receive(begun)
 
 
 def test_short_forms_are_checked_like_the_others() -> None:
