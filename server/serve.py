@@ -17,6 +17,7 @@ import typer
 
 from server.app import Addresses, running
 from server.config import Config
+from server.kept_memory import keep_freed_memory
 from server.observability import configure_logging
 from server.precedence import Precedence, help_calls, take_precedence
 from server.processes.share import Share
@@ -62,6 +63,7 @@ async def serve_calls(
         # a tenth of a second, one over what calls leave behind does not.
         gc.collect()
         gc.freeze()
+        keep_freed_memory()
         precedence = take_precedence() if config.rtp.precedence else Precedence.NONE
         # The pool's threads are started when they are needed: such as are from now on help, too.
         asyncio.get_running_loop().set_default_executor(

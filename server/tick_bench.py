@@ -118,11 +118,13 @@ async def _measure(
     folder: Path | None,
 ) -> list[TickCost]:
     from models.tts import open_voice
+    from server.kept_memory import keep_freed_memory
     from server.precedence import take_precedence
 
     speech = open_voice("espeak").render(_TEXT).pcm
     speech = speech[: len(speech) // FRAME_SAMPLES * FRAME_SAMPLES]
     take_precedence()
+    keep_freed_memory()
     rows: list[TickCost] = []
     for count, state in wanted:
         console.print(f"{count} calls, {state}")
