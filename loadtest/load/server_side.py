@@ -19,6 +19,7 @@ _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _PROCESS: Final = "process"
 _LEVELS: Final = ("_seconds", "_load_step", "_load_signal", "_memory_per_call_bytes")
+_INHERITED_S: Final = 30.0  # between looks at what forks share
 _TIMEOUT_S: Final = 1.5  # a server that is too busy to answer leaves a hole in the plot
 
 
@@ -47,8 +48,15 @@ class Sample:
     metrics: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
-async def look(access: ServerAccess, client: httpx.AsyncClient) -> Sample:
-    """A sample now; what cannot be read is left out."""
+async def look(
+    access: ServerAccess, client: httpx.AsyncClient, inherited: "Inherited | None" = None
+) -> Sample:
+    """A sample now; what cannot be read is left out.
+
+    Args:
+        inherited: of looks before.
+    """
+    inherited = inherited or Inherited()
     metrics = await _metrics(access, client)
     processes = list(_tree(access.pid)) if access.pid is not None else []
     cpu_s = sum(_cpu_s(pid) for pid in processes) if processes else None
@@ -57,7 +65,9 @@ async def look(access: ServerAccess, client: httpx.AsyncClient) -> Sample:
     return Sample(
         at_s=time.monotonic(),
         cpu_s=cpu_s,
-        memory_mb=sum(map(_memory_mb, processes)) if processes else _own_memory_mb(metrics),
+        memory_mb=sum(_memory_mb(pid) - inherited.mb(pid) for pid in processes)
+        if processes
+        else _own_memory_mb(metrics),
         descriptors=sum(map(_descriptors, processes)) if processes else None,
         threads=sum(map(_threads, processes)) if processes else None,
         metrics=metrics,
@@ -150,6 +160,36 @@ def _memory_mb(pid: int) -> float:
     return (int(fields[1]) - int(fields[2])) * _PAGE / 1e6 if len(fields) > 2 else 0.0
 
 
+class Inherited:
+    """What processes still share with those that they were forked from: each counts it whole.
+
+    To tell it the kernel walks over all of a process's memory, 10 ms for one of 400 MB, while its
+    threads cannot map any: so it is looked at once in a while.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[float, float]] = {}  # by process: seen at, MB
+
+    def mb(self, pid: int) -> float:
+        """What of a process's own memory others count as well."""
+        now_s = time.monotonic()
+        seen_at_s, shared_mb = self._known.get(pid, (-_INHERITED_S, 0.0))
+        if now_s - seen_at_s >= _INHERITED_S:
+            shared_mb = _inherited_mb(pid)
+            self._known[pid] = now_s, shared_mb
+        return shared_mb
+
+
+def _inherited_mb(pid: int) -> float:
+    """proc_pid_smaps(5): in Pss each page counts for its share among those who have it."""
+    known = dict[str, float]()
+    for line in _read(Path(f"/proc/{pid}/smaps_rollup")).splitlines()[1:]:
+        name, _, size = line.partition(":")
+        known[name] = float(size.split()[0]) * 1024 / 1e6
+    own_mb = known.get("Anonymous", 0.0)
+    return own_mb - known.get("Pss_Anon", own_mb)
+
+
 def _descriptors(pid: int) -> int:
     return len(_listing(Path(f"/proc/{pid}/fd")))
 
@@ -160,7 +200,8 @@ def _threads(pid: int) -> int:
 
 async def watch(access: ServerAccess, samples: list[Sample], *, every_s: float) -> None:
     """Append a sample at once and every so often, until cancelled."""
+    inherited = Inherited()
     async with httpx.AsyncClient() as client:
         while True:
-            samples.append(await look(access, client))
+            samples.append(await look(access, client, inherited))
             await asyncio.sleep(every_s)
