@@ -1,6 +1,5 @@
 """What serves the audio of all calls, on every tick of one clock."""
 
-import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ from models.vad import SileroVad
 from server.lifetime import background
 from server.observability import Metrics
 from telephony.media_clock import MediaClock
-from telephony.rtp.exchange import Pace, RtpExchange
+from telephony.rtp.exchange import RtpExchange
 from voice.plane import MediaPlane
 
 
@@ -24,8 +23,7 @@ class Media:
 async def start_media(parts: AsyncExitStack, vad: SileroVad, metrics: Metrics) -> Media:
     """Tick from now on until the parts are closed: packets in, ears and mouths, packets out."""
     clock = MediaClock()
-    pace = Pace(due_s=lambda: clock.due_s, later=asyncio.get_running_loop().call_later)
-    media = Media(clock=clock, exchange=RtpExchange(pace=pace), plane=MediaPlane(vad))
+    media = Media(clock=clock, exchange=RtpExchange(pace=clock), plane=MediaPlane(vad))
     parts.callback(media.exchange.close)
     exchange, plane = media.exchange, media.plane
     for step in (exchange.take_in, plane.tick, exchange.send_out, plane.reflect):

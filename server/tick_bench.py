@@ -26,6 +26,7 @@ from voice.frames import FRAME_SAMPLES, RATE_HZ, Pcm
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from telephony.media_clock import MediaClock
     from voice.ports import Recorder
 
 _FOLDER: Final = Path("var/bench/tick")
@@ -145,12 +146,11 @@ async def _cost(
     """Run them in real time and measure the last `seconds`."""
     from models.vad import SileroVad
     from telephony.media_clock import Lateness, MediaClock
-    from telephony.rtp.exchange import Pace, RtpExchange
+    from telephony.rtp.exchange import RtpExchange
     from voice.plane import MediaPlane
 
     vad, clock = SileroVad(), MediaClock()
-    pace = Pace(due_s=lambda: clock.due_s, later=asyncio.get_running_loop().call_later)
-    plane, exchange = MediaPlane(vad), RtpExchange(pace=pace)
+    plane, exchange = MediaPlane(vad), RtpExchange(pace=clock)
     said = np.tile(speech, 1 + round((seconds + 2 * _SETTLE_S) * RATE_HZ) // len(speech))
     async with AsyncExitStack() as parts:
         callers = await parts.enter_async_context(_Callers.calling(count))
@@ -162,8 +162,9 @@ async def _cost(
         running = [asyncio.create_task(session.run()) for session in sessions]
         for session in sessions:
             plane.add(session)
-        meter = _Meter(exchange.take_in, plane.tick, exchange.send_out, plane.reflect)
-        clock.add(meter.tick)
+        meter = _Meter(clock)
+        for step in (meter.tick, exchange.take_in, plane.tick, exchange.send_out, plane.reflect):
+            clock.add(step)
         await callers.call(ports, speech if state.caller_talks else _quiet_room())
         await clock.start()
         await asyncio.sleep(_SETTLE_S)
@@ -197,17 +198,16 @@ async def _cost(
 
 
 class _Meter:
-    """CPU of the serving thread, per tick."""
+    """CPU of the serving thread, per tick, with the packets that were held; the first to tick."""
 
-    def __init__(self, *steps: Callable[[float], None]) -> None:
-        self._steps = steps
+    def __init__(self, clock: "MediaClock") -> None:
+        self._clock, self._before_s = clock, clock.cpu_s
         self.costs_s: list[float] = []
 
     def tick(self, now_s: float) -> None:
-        began_s = time.thread_time()
-        for step in self._steps:
-            step(now_s)
-        self.costs_s.append(time.thread_time() - began_s)
+        """Another tick begins: the one before is over."""
+        before_s, self._before_s = self._before_s, self._clock.cpu_s
+        self.costs_s.append(self._before_s - before_s)
 
     def forget(self) -> None:
         self.costs_s = []

@@ -94,7 +94,7 @@ class MediaClock:
 
     Attributes:
         lateness: how punctual it is, live.
-        cpu_s: what all ticks together have taken of the processor.
+        cpu_s: what all ticks together have taken of the processor, with what was done later.
         due_s: when the tick being served, or the last one, was due, by `clock`.
     """
 
@@ -133,6 +133,15 @@ class MediaClock:
     def remove(self, tick: Tick) -> None:
         """Stop calling it, at once even from within a tick; harmless if it is not there."""
         self._ticks.pop(tick, None)
+
+    def later(self, delay_s: float, call: Callable[[], None]) -> None:
+        """Call once after so many seconds, for what belongs to this tick and is to be done then."""
+        asyncio.get_running_loop().call_later(delay_s, self._charged, call)
+
+    def _charged(self, call: Callable[[], None]) -> None:
+        began_s = self._cpu()
+        call()
+        self.cpu_s += self._cpu() - began_s
 
     async def start(self) -> None:
         """Run in a task of its own until `stop`, for owners that have no task group."""

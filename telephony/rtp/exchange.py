@@ -14,7 +14,6 @@ import logging
 import select
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 
@@ -32,17 +31,17 @@ _SEATS: Final = 64  # at a table; an L2 cache of 1 MB holds what a hundred calls
 _RESTED_S: Final = 5 * FRAME_S  # without a packet of ours: the next is not late, but the first
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """By which packets can be held.
+class Pace(Protocol):
+    """By which packets can be held; see MediaClock."""
 
-    Attributes:
-        due_s: when the tick being served was due, by the exchange's clock.
-        later: calls back after so many seconds, on the thread of the ticks.
-    """
+    @property
+    def due_s(self) -> float:
+        """When the tick being served was due, by the exchange's clock."""
+        ...
 
-    due_s: Callable[[], float]
-    later: Callable[[float, Callable[[], None]], object]
+    def later(self, delay_s: float, call: Callable[[], None]) -> None:
+        """Call back after so many seconds, on the thread of the ticks."""
+        ...
 
 
 class Party(Protocol):
@@ -213,7 +212,7 @@ class RtpExchange:
             for (party, header, destination, _), payload in zip(packets, payloads, strict=True):
                 self._held.append((party, header + payload, destination))
         if self._held and self._pace is not None:
-            hold_s = self._phase.hold_s(self._clock() - self._pace.due_s())
+            hold_s = self._phase.hold_s(self._clock() - self._pace.due_s)
             if hold_s > 0.0:
                 self._holding += 1
                 self._pace.later(hold_s, partial(self._let_go_of, self._holding))

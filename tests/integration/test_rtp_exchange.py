@@ -158,43 +158,47 @@ async def test_time_from_one_sending_to_the_next_is_kept(house: House) -> None:
     assert house.exchange.jitter.max_ms == pytest.approx(6.0)
 
 
+class Held:
+    """Implements Pace: what is held waits until the test lets it go."""
+
+    def __init__(self) -> None:
+        self.due_s = 0.0
+        self.waiting: list[tuple[float, Callable[[], None]]] = []
+
+    def later(self, delay_s: float, call: Callable[[], None]) -> None:
+        self.waiting.append((delay_s, call))
+
+
 async def test_packets_of_a_full_process_are_held_until_the_phase_of_their_tick() -> None:
-    due_s, waiting = 0.0, list[tuple[float, Callable[[], None]]]()
-    pace = Pace(due_s=lambda: due_s, later=lambda hold_s, go: waiting.append((hold_s, go)))
+    pace = Held()
     house = House(pace)
-    session, peer = await house.call()
+    session, _ = await house.call()
     for number in range(3000):
-        due_s = 10.0 + number * 0.02
-        house.clock.now_s = due_s + (0.012 if number % 2 else 0.016)  # when it is ready
+        pace.due_s = 10.0 + number * 0.02
+        house.clock.now_s = pace.due_s + (0.012 if number % 2 else 0.016)  # when it is ready
         session.send_frame(TONE)
         house.exchange.send_out(house.clock())
-        if number % 100 == 99:
-            await asyncio.sleep(0)  # let the peer read
-        for hold_s, go in waiting[-1:]:
-            house.clock.now_s += hold_s
+        for delay_s, go in pace.waiting[-1:]:
+            house.clock.now_s += delay_s
             go()
-            waiting.clear()
+        pace.waiting.clear()
     assert house.exchange.jitter.recent_ms(1.0) < 1.0, "they were ready 4 ms apart"
     assert session.statistics.sent == 3000
-    del peer
     house.close()
 
 
 async def test_packets_that_are_held_leave_before_those_of_the_next_tick() -> None:
-    waiting = list[Callable[[], None]]()
-    pace = Pace(due_s=lambda: house.clock.now_s - 0.012, later=lambda _, go: waiting.append(go))
+    pace = Held()
     house = House(pace)
-    session, peer = await house.call()
+    session, _ = await house.call()
     for number in range(1500):
-        session.send_frame(TONE if number < 1498 else silence())
+        pace.due_s = 10.0 + number * 0.02
+        house.clock.now_s = pace.due_s + (0.012 if number % 2 else 0.016)
+        session.send_frame(TONE)
         house.exchange.send_out(house.clock())
-        house.clock.now_s += 0.02
-    assert waiting, "a process of such ticks is full"
-    sent = session.statistics.sent
-    assert sent == 1499, "the last are held"
-    waiting[-2]()
-    assert session.statistics.sent == 1499, "its packets had left before"
-    waiting[-1]()
+    assert session.statistics.sent == 1499, "the last are held"
+    pace.waiting[-2][1]()
+    assert session.statistics.sent == 1499, "these had left before"
+    pace.waiting[-1][1]()
     assert session.statistics.sent == 1500
-    del peer
     house.close()

@@ -76,6 +76,21 @@ async def test_a_tick_knows_when_it_was_due_however_late_it_is() -> None:
     assert milliseconds(due)[:9] == [20 * number for number in range(1, 10)]
 
 
+async def test_what_a_tick_does_later_counts_as_the_ticks() -> None:
+    spent_s, done = 0.0, asyncio.Event()
+    clock = MediaClock(cpu=lambda: spent_s)
+
+    def work() -> None:
+        nonlocal spent_s
+        spent_s += 0.003
+        done.set()
+
+    clock.later(0.0, work)
+    await done.wait()
+    await asyncio.sleep(0)
+    assert clock.cpu_s == pytest.approx(0.003)
+
+
 async def test_what_a_long_stall_made_too_late_is_counted_and_left_out() -> None:
     world = World(until_s=0.41)
     world.clock.add(world.working(lambda number: 0.31 if number == 2 else 0.0))
