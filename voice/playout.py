@@ -15,6 +15,8 @@ from voice.frames import FRAME_SAMPLES, RATE_HZ, Pcm
 
 _FADE_SAMPLES = 40  # 5 ms: a hard cut clicks
 _DUCKED = 0.25  # -12 dB: clearly making room, still understood
+_AUDIBLE = 328  # of int16, -40 dB of full scale: under any consonant of a voice at -20 dB
+_LONGEST_PAUSE = RATE_HZ // 2  # between two sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +114,22 @@ class Reply:
         return frame
 
     def rewind(self) -> None:
-        """Go back to the beginning of the word that was being said."""
+        """Go to the first sound of the word that was being said, or of the next between words."""
         begun = (word.start for word in self._words if word.start <= self._position < word.end)
         self._position = next(begun, self._position)
         begins_before = [begins for begins, _ in self._chunks if begins <= self._position]
         self._current = max(len(begins_before) - 1, 0)
+        self._skip_pause()
+
+    def _skip_pause(self) -> None:
+        """Whoever was silent anyhow need not be so for the pause before a word as well."""
+        if not self.has_audio:
+            return
+        begins, pcm = self._chunks[self._current]
+        ahead = pcm[self._position - begins :][:_LONGEST_PAUSE]
+        audible = (ahead >= _AUDIBLE) | (ahead <= -_AUDIBLE)
+        if audible.any():
+            self._position += int(audible.argmax())
 
 
 class Playout:

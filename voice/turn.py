@@ -32,6 +32,7 @@ turn, and every utterance that was long enough to be speech reaches the dialog.
 from collections.abc import Callable
 from typing import ClassVar, Final, get_args
 
+from voice.caller_voice import CallerVoice
 from voice.floor import Floor, IllegalTurnEventError, TurnTiming
 from voice.frames import FRAME_S
 from voice.turn_events import (
@@ -84,10 +85,7 @@ class TurnMachine:
         self.paused = False
         self.bears_with = False
         self.barge_in = True
-        self._voice_on = False
-        self._voice_since_s = 0.0
-        self._quiet_since_s = 0.0
-        self._voiced_s = 0.0
+        self._voice = CallerVoice()
         self._utterance_since_s = 0.0
         self._overhear_at_s = _NEVER
         self._idle_deadline_s = _NEVER
@@ -135,26 +133,23 @@ class TurnMachine:
     @property
     def voiced_s(self) -> float:
         """How long the caller's voice was on in this utterance, up to its last pause."""
-        return self._voiced_s
+        return self._voice.voiced_s
 
     # --- bookkeeping ---
 
     def _note_voice(self, event: TurnEvent, now_s: float) -> None:
         match event:
-            case VoiceStarted() if not self._voice_on:
-                self._voice_on, self._voice_since_s = True, now_s
-            case VoiceStopped() if self._voice_on:
-                self._voice_on, self._quiet_since_s = False, now_s
-                self._voiced_s += now_s - self._voice_since_s
+            case VoiceStarted():
+                self._voice.started(now_s)
+            case VoiceStopped():
+                self._voice.stopped(now_s)
             case _:
                 pass
 
-    def _voiced_until(self, now_s: float) -> float:
-        return self._voiced_s + (now_s - self._voice_since_s if self._voice_on else 0.0)
-
     def _begin(self, state: Floor, now_s: float) -> list[TurnCommand]:
         self.state = state
-        self._voiced_s, self._voice_since_s, self._utterance_since_s = 0.0, now_s, now_s
+        self._voice.begin_utterance(now_s)
+        self._utterance_since_s = now_s
         self.bears_with = False
         self._overhear_at_s = now_s + self.timing.overhear_after_s - _HALF_A_TICK_S
         return [BeginUtterance()]
@@ -168,8 +163,8 @@ class TurnMachine:
     def _end_utterance(self, now_s: float) -> list[TurnCommand]:
         self.state = Floor.THINKING
         self.owed += 1
-        waited_s = 0.0 if self._voice_on else now_s - self._quiet_since_s
-        end = EndUtterance(endpointing_s=waited_s, voiced_s=self._voiced_until(now_s))
+        waited_s, voiced_s = self._voice.quiet_for(now_s), self._voice.voiced_until(now_s)
+        end = EndUtterance(endpointing_s=waited_s, voiced_s=voiced_s)
         return [*self._drop_held(), *self._stop_paused(), end]
 
     def _drop_held(self) -> list[TurnCommand]:
@@ -229,7 +224,7 @@ class TurnMachine:
 
     def _judge_overlap(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
         assert isinstance(event, OverheardJudged)
-        if self._voice_on or not self.barge_in:
+        if self._voice.on or not self.barge_in:
             return []
         if not event.words:
             return self._talk_on()
@@ -261,9 +256,9 @@ class TurnMachine:
     def _overhear(self, now_s: float) -> list[TurnCommand]:
         if now_s < self._overhear_at_s:
             return []
-        enough = self._voiced_until(now_s) >= self.timing.overhear_until_s and not self.bears_with
+        known = self._voice.voiced_until(now_s) >= self.timing.overhear_until_s
         next_s = now_s + self.timing.overhear_every_s - _HALF_A_TICK_S
-        self._overhear_at_s = _NEVER if enough else next_s
+        self._overhear_at_s = next_s if self.bears_with or not known else _NEVER
         return [Overhear()]
 
     def _heard_while_paused(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
@@ -277,7 +272,7 @@ class TurnMachine:
 
     def _heard_while_talking(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
         assert isinstance(event, HeardSoFar)
-        more = self.bears_with and self._voice_on and event.said is not SoFar.LISTENING
+        more = self.bears_with and self._voice.on and event.said is not SoFar.LISTENING
         return self._give_way() if more and self.barge_in else []
 
     def _give_way(self) -> list[TurnCommand]:
@@ -285,26 +280,26 @@ class TurnMachine:
         return [PauseReply()]
 
     def _check_endpoint(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
-        if now_s - self._quiet_since_s < self.endpoint_silence_s:
+        if self._voice.quiet_for(now_s) < self.endpoint_silence_s:
             return []
-        if self._voiced_s < self.timing.min_speech_s:
+        if self._voice.voiced_s < self.timing.min_speech_s:
             return self._after_noise(now_s)
         return self._end_utterance(now_s)
 
     def _check_overlap(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
         """Give way to a voice that goes on; forget one that stopped again."""
-        if self._voice_on:
+        if self._voice.on:
             if self.bears_with:
                 return self._overhear(now_s)
-            if self.barge_in and self._voiced_until(now_s) >= self.timing.barge_in_after_s:
+            if self.barge_in and self._voice.voiced_until(now_s) >= self.timing.barge_in_after_s:
                 return self._give_way()
-        elif now_s - self._quiet_since_s >= self.endpoint_silence_s:
+        elif self._voice.quiet_for(now_s) >= self.endpoint_silence_s:
             return self._talk_on()
         return []
 
     def _overlap_outlasts_us(self, event: TurnEvent, now_s: float) -> list[TurnCommand]:
         """We finished while the caller spoke, or just after: what they said is their answer."""
-        self.state = Floor.HEARING if self._voice_on else Floor.PAUSED
+        self.state = Floor.HEARING if self._voice.on else Floor.PAUSED
         self._idle_deadline_s = now_s + self.timing.no_input_s
         return []
 

@@ -1,5 +1,7 @@
 """What must hold on the floor whatever happens, in any order, at any time."""
 
+from copy import deepcopy
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -102,7 +104,7 @@ class AnyCall(RuleBasedStateMachine):
     @rule(step_s=STEPS_S)
     def time_passes(self, step_s: float) -> None:
         self.now_s += step_s
-        heeded, before = self.machine.heeds_time(self.now_s), vars(self.machine).copy()
+        heeded, before = self.machine.heeds_time(self.now_s), deepcopy(vars(self.machine))
         self.tell(TimePassed())
         assert heeded or vars(self.machine) == before, "a session would not have told it"
 

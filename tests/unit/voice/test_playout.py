@@ -116,6 +116,22 @@ def test_paused_reply_is_silent_and_goes_on_at_the_word_it_was_paused_in():
     assert reply.heard == "one two three"
 
 
+@pytest.mark.parametrize("frames", [6, 10], ids=["in the second word", "in the pause before it"])
+def test_paused_reply_goes_on_with_sound_and_not_with_a_pause_of_its_own(frames: int):
+    reply = Reply()
+    sound, pause = np.full(800, 1000, np.int16), np.zeros(800, np.int16)
+    words = (WordTiming(word="one", start_s=0.0, end_s=0.1),)
+    words += (WordTiming(word="two", start_s=0.1, end_s=0.3),)  # as engines say: with its pause
+    reply.append(SpeechChunk(pcm=np.concatenate([sound, pause, sound]), words=words))
+    playout, _ = played(reply, frames)
+    playout.pause()
+    playout.pop()
+    playout.resume()
+    frame, _ = playout.pop()
+    assert frame is not None
+    assert frame.all()
+
+
 def test_paused_reply_can_be_given_up():
     reply = Reply()
     reply.append(chunk("one", "two", "three"))
