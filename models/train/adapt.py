@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from models.train.batches import FULL_FRAMES, HOP, Features, padded
 from models.train.config import RecipeError
 from models.train.corpus import Utterance
 from models.train.phonemes import IGNORED
+from models.train.precision import autocast
 from models.train.text import Texts
 from models.train.whisper_folder import Opened, opened, save
 
@@ -185,9 +186,9 @@ class Adapter:
         step = round(ADAPTED.step_s * FRAMES_PER_S)
         full = F.pad(mels, (0, max(0, FULL_FRAMES - mels.shape[2])))
         mels = full[:, :, : -(-mels.shape[2] // step) * step]
-        with torch.no_grad(), self._autocast():
+        with torch.no_grad(), autocast(self._device):
             wanted = self.teacher.encode(full)[:, : mels.shape[2] // 2].float()
-        with self._autocast():
+        with autocast(self._device):
             encoded = self.student.encode(mels)
             logits = self.student.decode(inputs, encoded)
         inside = (torch.arange(wanted.shape[1], device=own.device)[None] < own[:, None])[..., None]
@@ -197,9 +198,6 @@ class Adapter:
             logits.float().flatten(0, 1), outputs.flatten(), ignore_index=IGNORED
         )
         return {"sound": sound, "words": words}
-
-    def _autocast(self) -> Any:
-        return torch.autocast(self._device, dtype=torch.bfloat16)
 
     def _chosen(self, said: Sequence[Utterance]) -> Iterator[list[Utterance]]:
         """Endless batches, each of utterances of about one length."""

@@ -18,6 +18,7 @@ from models.train.batches import Batch, Batches
 from models.train.config import Plan
 from models.train.model import BLANK, Shape, Whisper
 from models.train.phonemes import IGNORED
+from models.train.precision import autocast
 from models.train.vocabulary import Vocabulary
 
 _SMOOTHING: Final = 0.05
@@ -129,7 +130,7 @@ class Trainer:
         """One step on one batch."""
         for group in self._optimiser.param_groups:
             group["lr"] = rate
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with autocast("cpu"):
             encoded = self.model.encode(batch.mels)
             logits = self.model.decode(batch.inputs, encoded)
             letters, sounds = self.model.letters(encoded), self.model.sounds(encoded)
