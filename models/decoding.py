@@ -18,10 +18,12 @@ from typing import Any, Final, cast
 
 import numpy as np
 
+from models import loading
 from models.catalog import ContextRule
 from models.constraint import Vocabulary
-from models.errors import EngineError
+from models.errors import DamagedModelError, EngineError
 from models.features import GrowingFeatures, LogMel
+from models.letters import LetterHead
 from models.speech import RATE_HZ, Pcm, Samples, Word, resample
 from models.transcript import Hypothesis, distinct, normalise
 
@@ -94,18 +96,20 @@ class WhisperDecoder:
 
     Raises:
         EngineError: the model does not load, or lacks the language.
+        DamagedModelError: its letters are damaged, or another model's.
     """
 
     def __init__(
         self, path: Path, *, threads: int, device: str, compute_type: str, language: str
     ) -> None:
         self._name = path.name
-        self._whisper = _loaded(path, threads, device, compute_type)
+        self._whisper = loading.whisper(path, threads, device, compute_type)
         self.growing = GrowingFeatures(LogMel(self._whisper.feature_extractor))
         self._lock = threading.Lock()
         self._suppressed: dict[tuple[frozenset[str], bool], tuple[int, ...]] = {}
         self.tokens = Tokens(self._whisper, language)
         self.mels = int(self._whisper.model.n_mels)
+        self._letters = self._letters_of(path)
 
     @property
     def device(self) -> str:
@@ -164,6 +168,25 @@ class WhisperDecoder:
         except (RuntimeError, ValueError) as error:
             raise self._failed(error) from error
         return [self._read(result) for result in results]
+
+    def weighed(self, encoded: Encoded, found: Sequence[Hypothesis]) -> tuple[Hypothesis, ...]:
+        """Hypotheses in the order of decoder and letters together, where the model has letters."""
+        if self._letters is None:
+            return tuple(found)
+
+        def sounding() -> Samples:
+            return _array(encoded)[0, : encoded.speech // 2]
+
+        return self._letters.weigh(sounding, found, lambda text: len(self.tokens.ids(text)) + 1)
+
+    def _letters_of(self, path: Path) -> LetterHead | None:
+        head = LetterHead.beside(path)
+        if head is not None:
+            silence = self.encode(np.zeros((self.mels, FRAMES_PER_S), np.float32), FRAMES_PER_S)
+            width = _array(silence).shape[-1]
+            if width != head.width:
+                raise DamagedModelError(f"{path}: its letters are for an encoder of {head.width}")
+        return head
 
     def suppressed_for(self, within: Vocabulary) -> tuple[int, ...]:
         """The tokens that no text of the vocabulary needs."""
@@ -326,55 +349,12 @@ def _batched(encoded: Sequence[Encoded]) -> Any:
     import ctranslate2
 
     engine: Any = ctranslate2
-    arrays = [np.array(one.view.to_device(engine.Device.cpu)) for one in encoded]
-    return engine.StorageView.from_array(np.concatenate(arrays))
+    return engine.StorageView.from_array(np.concatenate([_array(one) for one in encoded]))
 
 
-def _one_blas_thread() -> None:
-    """Keep NumPy's BLAS from using threads of its own, in the whole process.
-
-    Its threads spin between calls: the small matrix product in the features would keep a second
-    core busy while the first one goes on, which doubles what an utterance costs.
-    """
-    from threadpoolctl import threadpool_limits
-
-    cast(Any, threadpool_limits)(limits=1, user_api="blas")
-
-
-def best_device() -> str:
-    """cuda where CTranslate2 finds a GPU, else cpu."""
+def _array(encoded: Encoded) -> Samples:
+    """Encoder output of one window, shape (1, frames / 2, width)."""
     import ctranslate2
 
-    return "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
-
-
-def best_compute_type(device: str, *, small: bool) -> str:
-    """What serves a device best: on a GPU float16, int8 beside it where memory is the limit."""
-    if device == "cpu":
-        return "int8"
-    return "float16" if small else "int8_float16"
-
-
-_LARGE_BYTES: Final = 1_000_000_000  # of weights: from here on a GPU shared with others gets tight
-
-
-def _loaded(path: Path, threads: int, device: str, compute_type: str) -> Any:
-    from faster_whisper import WhisperModel  # half a second to import: only for those who listen
-
-    whisper: Any = WhisperModel
-    _one_blas_thread()
-    device = best_device() if device == "auto" else device
-    try:
-        if compute_type == "auto":
-            small = (path / "model.bin").stat().st_size < _LARGE_BYTES
-            compute_type = best_compute_type(device, small=small)
-        return whisper(
-            str(path),
-            device=device,
-            compute_type=compute_type,
-            cpu_threads=1,
-            num_workers=threads,
-            local_files_only=True,
-        )
-    except Exception as error:  # RuntimeError, ValueError, OSError, tokenizers' bare Exception
-        raise EngineError(f"{path} does not load: {' '.join(str(error).split())}") from error
+    engine: Any = ctranslate2
+    return np.array(encoded.view.to_device(engine.Device.cpu))

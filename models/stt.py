@@ -6,18 +6,18 @@ what the model's context rule says (models/catalog.py): bundled and adapted mode
 itself, stock ones at least 10 s.
 
 An utterance goes: is there anything but silence -> its edges cut or padded to what models are used
-to (models/utterance.py) -> features -> encode -> beam search (models/decoding.py) -> does this look
-like speech -> n-best (models/transcript.py). A decode that looks wrong is done again at full
-length, where that may help, and the likelier of the two is kept. Where a closed slot is being asked
+to (models/utterance.py) -> features -> encode -> beam search (models/decoding.py) -> a second
+opinion (models/letters.py) -> does this look like speech -> n-best (models/window.py). A decode
+that looks wrong is done again at full length, where that may help, and the likelier of the two is
+kept. Where a closed slot is being asked
 for (models/constraint.py) and the best hypothesis does not fit it, the same encoder output is
 searched once more for what the slot allows.
 """
 
 import threading
 import time
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,21 +27,18 @@ from numpy.typing import NDArray
 from models import catalog
 from models.catalog import ContextRule, Rule
 from models.confidence import Confidence
-from models.constraint import LENGTH_BONUS, Vocabulary
+from models.constraint import Vocabulary
 from models.decoding import (
     CONSTRAINED_BEAM,
-    FRAMES_PER_S,
-    SUSPECT_LOG_PROB,
-    Decoded,
-    Encoded,
     Search,
     WhisperDecoder,
     comparable,
 )
 from models.request import Prepared, Request
-from models.speech import RATE_HZ, Pcm, Samples, Word
-from models.transcript import Hypothesis, Transcript, distinct, scored
+from models.speech import RATE_HZ, Pcm
+from models.transcript import Transcript
 from models.utterance import Utterance, windows
+from models.window import Window, clocked, grouped, preferred_first, transcript_of
 
 MAX_UTTERANCE_S: Final = 60.0
 """Only the last minute of a longer utterance is transcribed: time stays bounded."""
@@ -49,37 +46,10 @@ MAX_UTTERANCE_S: Final = 60.0
 BEAM: Final = 5
 """Whisper's usual width, and as many hypotheses as the n-best can hold."""
 
-_TOKENS_PER_S: Final = 12.0  # fast spelling: six letters a second of two tokens each
-_TOKENS_MIN: Final = 12
-_TOKENS_MAX: Final = 200  # Whisper's decoder has 448 positions, the prompt takes up to half
-
-REJECT_LOG_PROB: Final = -1.45
-"""Noise, clicks and coughs decode at -1.5 and below, speech even at 0 dB SNR above -1.1."""
-
-NO_SPEECH: Final = 0.6
-"""Whisper's threshold on its no-speech token, where the log probability is suspect too."""
-
 STOCK_CONTEXT: Final = ContextRule(rule=Rule.FLOOR, floor_s=10.0, margin_s=2.0)
 """For weights as published: about 9 times cheaper than 30 s for short utterances, no loss."""
 
 _FULL: Final = ContextRule(rule=Rule.FULL)
-
-
-@dataclass(slots=True, eq=False)
-class _Window:
-    """One window on its way through the engine."""
-
-    features: Samples
-    request: Request
-    length: int
-    encoded: Encoded | None = None
-    decoded: Decoded | None = None
-    engine_s: float = 0.0
-    prompt: tuple[int, ...] = field(default=())
-
-    @property
-    def cap(self) -> int:
-        return token_cap(self.features.shape[1] / FRAMES_PER_S)
 
 
 class SttEngine:
@@ -206,39 +176,40 @@ class SttEngine:
         with self._slots:
             for window in every:
                 self._encode(window)
-            for group in _grouped(every):
+            for group in grouped(every):
                 self._search(group)
             for window in every:
                 self._look_again(window)
+                self._weigh(window)
                 self._constrain(window)
                 self._time_words(window)
         return [
-            _transcript(one, found, self._confidence)
+            transcript_of(one, found, self._confidence)
             for one, found in zip(prepared, asked, strict=True)
         ]
 
-    def _windows(self, prepared: Prepared) -> list[_Window]:
+    def _windows(self, prepared: Prepared) -> list[Window]:
         request = prepared.request
         prompt = self.decoder.tokens.prompt(request.hint if self._prompts else None)
         return [
-            _Window(features, request, length, prompt=tuple(prompt))
+            Window(features, request, length, prompt=tuple(prompt))
             for features, length in zip(prepared.windows, prepared.lengths, strict=True)
         ]
 
-    def _encode(self, window: _Window) -> None:
-        with _clocked([window]):
+    def _encode(self, window: Window) -> None:
+        with clocked([window]):
             window.encoded = self.decoder.encode(window.features, window.length)
 
-    def _search(self, group: Sequence[_Window]) -> None:
+    def _search(self, group: Sequence[Window]) -> None:
         encoded = [window.encoded for window in group if window.encoded is not None]
         cap = max(window.cap for window in group)
         search = Search(prompt=group[0].prompt, cap=cap, beam=self._beam)
-        with _clocked(group):
+        with clocked(group):
             found = self.decoder.generate(encoded, search)
         for window, decoded in zip(group, found, strict=True):
             window.decoded = decoded
 
-    def _look_again(self, window: _Window) -> None:
+    def _look_again(self, window: Window) -> None:
         """Decode at full length what looks wrong; keep the likelier.
 
         What models of short inputs are unsure of they are unsure of at any length: on 1,600
@@ -260,7 +231,17 @@ class SttEngine:
         if (first.suspect, -first.log_prob) <= (window.decoded.suspect, -window.decoded.log_prob):
             window.decoded, window.encoded = first, encoded
 
-    def _constrain(self, window: _Window) -> None:
+    def _weigh(self, window: Window) -> None:
+        """Ask the letters what they make of the decoder's hypotheses."""
+        decoded, encoded = window.decoded, window.encoded
+        if decoded is None or encoded is None:
+            return
+        window.plain = decoded.hypotheses
+        with clocked([window]):
+            weighed = self.decoder.weighed(encoded, decoded.hypotheses)
+        window.decoded = replace(decoded, hypotheses=weighed)
+
+    def _constrain(self, window: Window) -> None:
         """Find what the slot allows, where anything was said."""
         within, decoded, encoded = window.request.within, window.decoded, window.encoded
         if within is None or decoded is None or encoded is None or not decoded.hypotheses:
@@ -275,29 +256,21 @@ class SttEngine:
                 beam=max(CONSTRAINED_BEAM, self._beam),
                 suppress=self.decoder.suppressed_for(within),
             )
-            with _clocked([window]):
+            with clocked([window]):
                 (only,) = self.decoder.generate([encoded], search)
                 allowed = tuple(one for one in only.hypotheses if within.fits(one.text))
-                found = comparable(self.decoder, encoded, decoded.hypotheses, allowed)
+                found = comparable(self.decoder, encoded, window.plain, allowed)
+                found = self.decoder.weighed(encoded, found)
         window.decoded = replace(decoded, constrained=preferred_first(found, within))
 
-    def _time_words(self, window: _Window) -> None:
+    def _time_words(self, window: Window) -> None:
         decoded = window.decoded
         if not window.request.words or not decoded or not decoded.hypotheses:
             return
         assert window.encoded is not None
-        with _clocked([window]):
+        with clocked([window]):
             found = self.decoder.word_times(window.encoded, decoded.hypotheses[0].text)
         window.decoded = replace(decoded, words=found)
-
-
-def preferred_first(found: Iterable[Hypothesis], within: Vocabulary) -> tuple[Hypothesis, ...]:
-    """Likeliest first, where a value of the wanted length is LENGTH_BONUS likelier than it is."""
-
-    def rank(one: Hypothesis) -> float:
-        return -one.log_prob - (LENGTH_BONUS if within.prefers(one.text) else 0.0)
-
-    return tuple(sorted(found, key=rank))
 
 
 def check_pcm(pcm: NDArray[Any]) -> None:
@@ -306,95 +279,3 @@ def check_pcm(pcm: NDArray[Any]) -> None:
         raise ValueError(f"audio must be a NumPy array, not {type(pcm).__name__}")  # noqa: TRY004
     if pcm.dtype != np.int16 or pcm.ndim != 1:
         raise ValueError(f"audio must be int16 of shape (n,), not {pcm.dtype} {pcm.shape}")
-
-
-def token_cap(speech_s: float) -> int:
-    """The most tokens an utterance of that length can hold; a loop ends there."""
-    return min(_TOKENS_MAX, _TOKENS_MIN + round(_TOKENS_PER_S * speech_s))
-
-
-def rejected(log_prob: float, no_speech_prob: float) -> bool:
-    """Whether what was decoded is not speech."""
-    if log_prob < REJECT_LOG_PROB:
-        return True
-    return no_speech_prob > NO_SPEECH and log_prob < SUSPECT_LOG_PROB
-
-
-@contextmanager
-def _clocked(group: Sequence[_Window]) -> Generator[None]:
-    """Add the time spent inside the engine to the windows, in equal shares.
-
-    Our own clock cannot see the engine's thread. It has one core, so that the time spent waiting
-    for it is its CPU time where cores are free, and more where they are not.
-    """
-    begun_s = time.monotonic()
-    yield
-    share_s = (time.monotonic() - begun_s) / len(group)
-    for window in group:
-        window.engine_s += share_s
-
-
-def _grouped(every: Iterable[_Window]) -> list[list[_Window]]:
-    """Windows that can be searched together."""
-    groups: dict[tuple[object, ...], list[_Window]] = {}
-    for window in every:
-        groups.setdefault((window.length, window.prompt), []).append(window)
-    return list(groups.values())
-
-
-def _transcript(prepared: Prepared, found: Sequence[_Window], confidence: Confidence) -> Transcript:
-    cpu_s = prepared.cpu_s + sum(window.engine_s for window in found)
-    if not found:
-        return Transcript(cpu_s=cpu_s)
-    decoded = _together(found, prepared)
-    if not decoded.hypotheses or rejected(decoded.log_prob, decoded.no_speech_prob):
-        return Transcript(no_speech_prob=decoded.no_speech_prob, cpu_s=cpu_s)
-    return replace(
-        scored(decoded.hypotheses, decoded.no_speech_prob, cpu_s, confidence),
-        constrained=decoded.constrained,
-        words=decoded.words,
-    )
-
-
-def _together(found: Sequence[_Window], prepared: Prepared) -> Decoded:
-    """One result for the windows of an utterance: the n-th best of each, or its best."""
-    parts = [window.decoded for window in found if window.decoded is not None]
-    words = _timed(found, parts, prepared)
-    spoken = [part for part in parts if part.hypotheses]
-    if len(parts) == 1 or not spoken:
-        return replace(parts[0], words=words)
-    within = found[0].request.within
-    constrained = [part.constrained for part in spoken]
-    return Decoded(
-        distinct(_joined([part.hypotheses for part in spoken])),
-        min(part.no_speech_prob for part in spoken),
-        preferred_first(_joined(constrained), within) if within and all(constrained) else (),
-        words,
-    )
-
-
-def _timed(
-    found: Sequence[_Window], parts: Sequence[Decoded], prepared: Prepared
-) -> tuple[Word, ...]:
-    """The words in seconds of the request's audio, inside of where it sounds.
-
-    Alignment gives the silence at the edges to the words beside it.
-    """
-    first_s, last_s = prepared.sound_s
-    at_s = prepared.begin_s
-    words: list[Word] = []
-    for window, part in zip(found, parts, strict=True):
-        for word in part.words:
-            start_s = min(max(at_s + word.start_s, first_s), last_s)
-            words.append(Word(word.text, start_s, max(start_s, min(at_s + word.end_s, last_s))))
-        at_s += window.features.shape[1] / FRAMES_PER_S
-    return tuple(words)
-
-
-def _joined(parts: Sequence[Sequence[Hypothesis]]) -> list[Hypothesis]:
-    joined: list[Hypothesis] = []
-    for rank in range(max(map(len, parts))):
-        chosen = [part[min(rank, len(part) - 1)] for part in parts]
-        mean = sum(one.log_prob for one in chosen) / len(chosen)
-        joined.append(Hypothesis(text=" ".join(one.text for one in chosen), log_prob=mean))
-    return joined

@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.letters import ALPHABET, BLANK
 from models.train import corpus
 from models.train.augment import Placed, nobody, telephone
 from models.train.corpus import NO_TARGETS, RATE_HZ, Utterance
-from models.train.model import BLANK, LETTERS
 from models.train.phonemes import FRAMES_PER_S, IGNORED
 from models.train.vocabulary import Vocabulary
 
@@ -270,7 +270,7 @@ def _silent(one: Utterance) -> Utterance:
 
 
 def _letters(said: Sequence[Utterance]) -> tuple[Tensor, Tensor]:
-    rows = [[LETTERS.index(c) for c in one.text if c in LETTERS] for one in said]
+    rows = [[ALPHABET.index(c) for c in one.text if c in ALPHABET] for one in said]
     counts = torch.tensor([len(row) for row in rows])
     found = torch.full((len(rows), max(1, int(counts.max()))), BLANK)
     for at, row in enumerate(rows):

@@ -30,6 +30,7 @@ class Plan:
     letters, sounds: weights of the two helping losses.
     batch_seconds: of audio in a batch; long_share: of batches padded to 30 s.
     patience: stop after so many evaluations in a row without a better one.
+    letters_only: train nothing but the head over letters, for weights that have none.
     short_until: the share of the plan in which only utterances up to short_s are heard.
     """
 
@@ -46,6 +47,7 @@ class Plan:
     patience: int = 6
     short_until: float = 0.0
     short_s: float = 3.5
+    letters_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models import letters
+
 Weights = dict[str, NDArray[np.float32]]
 
 _TYPES: Final[Mapping[int, type]] = {
@@ -25,6 +27,20 @@ _TYPES: Final[Mapping[int, type]] = {
     3: np.int32,
     4: np.float16,
 }
+
+
+def start(folder: Path) -> dict[str, Tensor]:
+    """A state dict to go on from: the weights of a model's folder, and its letters if it has them.
+
+    Raises:
+        OSError, ValueError, struct.error, DamagedModelError: it is missing, damaged or no such
+            model.
+    """
+    found = state(read(folder / "model.bin"))
+    if head := letters.load(folder):
+        weight, bias = map(torch.from_numpy, head)
+        found |= {"letters.weight": weight, "letters.bias": bias}
+    return found
 
 
 def read(path: Path) -> Weights:

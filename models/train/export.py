@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models import catalog
+from models import catalog, letters
 from models.train.config import QUANTISATIONS, TRAINED_CONTEXT
 from models.train.model import ENCODER_POSITIONS, Shape, sinusoids
 from models.train.vocabulary import Vocabulary
@@ -58,8 +58,8 @@ def export(
     *,
     quantisation: str = "int8",
 ) -> None:
-    """Write model.bin, config.json, vocabulary.json, tokenizer.json, preprocessor_config.json and
-    the context rule.
+    """Write model.bin, config.json, vocabulary.json, tokenizer.json, preprocessor_config.json, the
+    context rule, and the head over letters where the weights have one.
 
     Raises:
         ValueError: an unknown quantisation, or the vocabulary is not the model's.
@@ -73,6 +73,8 @@ def export(
     write(state, shape, vocabulary.tokens(), folder, quantisation=quantisation)
     shutil.copyfile(tokenizer, folder / "tokenizer.json")
     folder.joinpath("preprocessor_config.json").write_text(json.dumps(_PREPROCESSOR))
+    if "letters.weight" in state:
+        letters.save(folder, state["letters.weight"].numpy(), state["letters.bias"].numpy())
     catalog.state_context(folder, TRAINED_CONTEXT)
 
 

@@ -1,11 +1,12 @@
 # pyright: reportMissingImports=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 # pyright: reportUntypedBaseClass=false
-"""A Whisper model to train: the stock architecture at any size, with two heads for training only.
+"""A Whisper model to train: the stock architecture at any size, with two heads beside the decoder.
 
 Names and shapes follow CTranslate2's Whisper specification where that is easy; export.py maps them
-to Hugging Face's. The CTC head over letters and the head over phonemes look at the encoder; they
-help it to align and are not exported.
+to Hugging Face's. The CTC head over letters and the head over phonemes look at the encoder and
+help it to align. The letters are exported beside the weights, where the engine asks them
+(models/letters.py); the phonemes have done their work.
 """
 
 import math
@@ -16,10 +17,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from models.letters import BLANK
 from models.train import phonemes
-
-LETTERS: Final = " 'abcdefghijklmnopqrstuvwxyz"
-BLANK: Final = len(LETTERS)
 
 ENCODER_POSITIONS: Final = 1_500  # 30 s: stock faster-whisper pads every input to it
 DECODER_POSITIONS: Final = 448
@@ -110,7 +109,7 @@ class Whisper(nn.Module):
             Layer(shape, decoder=True) for _ in range(shape.decoder_layers)
         )
         self.decoder_norm = nn.LayerNorm(width)
-        self.letters = nn.Linear(width, len(LETTERS) + 1)
+        self.letters = nn.Linear(width, BLANK + 1)
         self.sounds = nn.Linear(width, phonemes.TARGETS)
         nn.init.normal_(self.embedding.weight, std=0.02)
         nn.init.normal_(self.positions, std=0.01)

@@ -1,4 +1,5 @@
 # pyright: reportMissingImports=false, reportUnknownMemberType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
 """What training computes in: bfloat16 where the device does, float32 elsewhere."""
 
 from typing import Any

@@ -85,8 +85,8 @@ def train(recipe: Recipe, words: Vocabulary, say: Say) -> None:
     torch.set_num_threads(recipe.plan.threads)
     model = Whisper(Shape(vocabulary=words.size))
     if recipe.start:
-        weights = ct2_weights.state(ct2_weights.read(recipe.start / "model.bin"))
-        model.load_state_dict(weights, strict=False)  # it has no heads for training
+        # What it has no weights for, the phonemes, is learnt afresh.
+        model.load_state_dict(ct2_weights.start(recipe.start), strict=False)
     batches = Batches(
         recipe.work / "train",
         words,

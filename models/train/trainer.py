@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from models.letters import BLANK
 from models.train.batches import Batch, Batches
 from models.train.config import Plan
-from models.train.model import BLANK, Shape, Whisper
+from models.train.model import Shape, Whisper
 from models.train.phonemes import IGNORED
 from models.train.precision import autocast
 from models.train.vocabulary import Vocabulary
@@ -57,6 +58,8 @@ class Trainer:
         evaluate: Callable[[Whisper], float],
         say: Callable[[str], None] = print,
     ) -> None:
+        if plan.letters_only:
+            model.requires_grad_(False).letters.requires_grad_(True)
         self.model = model
         self.average = copy.deepcopy(model)
         self._vocabulary = vocabulary

@@ -40,6 +40,6 @@ def _on_gpu() -> bool:
     # The engine knows, but is large: it is asked only where there is something to know.
     if not any(path.exists() for path in _GPUS):
         return False
-    from models.decoding import best_device
+    from models.loading import best_device
 
     return best_device() == "cuda"

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import constraint
-from models.stt import preferred_first
 from models.train import slots
 from models.train.text import YES_NO
 from models.transcript import Hypothesis
+from models.window import preferred_first
 
 SEEDS = st.integers(0, 2**32 - 1)
 

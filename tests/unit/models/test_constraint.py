@@ -9,8 +9,9 @@ from models.constraint import LENGTH_BONUS, Vocabulary
 from models.decoding import Tokens
 from models.espeak import EspeakVoice
 from models.speech import Pcm
-from models.stt import SttEngine, preferred_first
+from models.stt import SttEngine
 from models.transcript import Hypothesis
+from models.window import preferred_first
 
 
 @cache

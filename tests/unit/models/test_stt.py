@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models import catalog
+from models import catalog, letters
 from models.catalog import ContextRule, Rule
-from models.decoding import (
-    best_compute_type,
-)
 from models.errors import DamagedModelError, EngineError, UnknownModelError
+from models.loading import best_compute_type
 from models.speech import RATE_HZ
-from models.stt import Request, SttEngine, token_cap
+from models.stt import Request, SttEngine
 from models.transcript import normalise
+from models.window import token_cap
 from tests.fakes.sounds import noise, pcm_of, say, tone
 
 
@@ -185,6 +184,30 @@ def test_altered_weights_of_a_known_model_are_noticed(
     monkeypatch.setattr(catalog, "_BUNDLED", tmp_path)
     with pytest.raises(DamagedModelError, match="sha256"):
         SttEngine()
+
+
+def test_letters_that_are_damaged_or_another_models_are_noticed(tmp_path: Path):
+    with pytest.raises(DamagedModelError, match="damaged"):
+        SttEngine(damaged(tmp_path / "cut", letters.FILE, b"PK"))
+    folder = damaged(tmp_path / "other", letters.FILE, b"")
+    letters.save(folder, np.zeros((letters.BLANK + 1, 128), np.float32), np.zeros(29, np.float32))
+    with pytest.raises(DamagedModelError, match="encoder of 128"):
+        SttEngine(folder)
+
+
+def test_without_letters_the_decoder_is_taken_at_its_word(engine: SttEngine, tmp_path: Path):
+    folder = tmp_path / "stt"
+    shutil.copytree(catalog.locate("frontdesk-small"), folder)
+    catalog.state_context(folder, ContextRule(rule=Rule.EXACT, margin_s=0.0, longest_s=9.0))
+    (folder / letters.FILE).unlink()
+    alone = SttEngine(folder)
+    pcm = say("four eight eight one five")
+    (one,), (both,) = (e.transcribe_batch([e.prepare(Request(pcm=pcm))]) for e in (alone, engine))
+    assert {h.text for h in one.hypotheses} == {h.text for h in both.hypotheses}
+    known = {h.text: h.log_prob for h in one.hypotheses}
+    lost = [known[h.text] - h.log_prob for h in both.hypotheses]
+    assert min(lost) == pytest.approx(0.0, abs=1e-6)
+    assert max(lost) > 0.0
 
 
 # --- words ----------------------------------------------------------------------------------------

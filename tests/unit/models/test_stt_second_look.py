@@ -21,9 +21,10 @@ from models.decoding import (
 )
 from models.errors import EngineError
 from models.speech import RATE_HZ
-from models.stt import SttEngine, rejected, token_cap
+from models.stt import SttEngine
 from models.transcript import Hypothesis, distinct, normalise, scored
 from models.utterance import LEAD_S, TAIL_S, Utterance, windows
+from models.window import rejected, token_cap
 from tests.fakes.sounds import say
 
 

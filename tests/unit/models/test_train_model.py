@@ -45,9 +45,9 @@ def batches(tmp_path: Path) -> Batches:
 
 
 def test_bundled_weights_survive_being_read_and_written(tmp_path: Path) -> None:
-    weights = ct2_weights.state(ct2_weights.read(BUNDLED / "model.bin"))
+    weights = ct2_weights.start(BUNDLED)
     export(weights, Shape(vocabulary=VOCABULARY.size), BUNDLED / "tokenizer.json", tmp_path)
-    for name in ("model.bin", "config.json", "vocabulary.json"):
+    for name in ("model.bin", "config.json", "vocabulary.json", "letters.npz"):
         assert (tmp_path / name).read_bytes() == (BUNDLED / name).read_bytes(), name
     assert catalog.stated_context(tmp_path) == TRAINED_CONTEXT
 
@@ -104,3 +104,27 @@ def test_training_lowers_the_loss_and_resumes_where_it_was(
     assert second.progress == first.progress
     for a, b in zip(first.model.parameters(), second.model.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_letters_alone_can_be_trained_for_weights_that_have_none(
+    tmp_path: Path, batches: Batches
+) -> None:
+    torch.manual_seed(1)
+    model = Whisper(Shape(vocabulary=VOCABULARY.size, width=64, encoder_layers=1))
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    trainer = Trainer(
+        model,
+        VOCABULARY,
+        batches,
+        Plan(minutes=1.0, utterances=1_000, letters_only=True),
+        tmp_path / "checkpoints",
+        evaluate=lambda model: 1.0,
+    )
+    batch = batches.batch(said(6))
+    trainer.step(batch, 1e-2)
+    loss = trainer.losses["letters"]
+    for _ in range(10):
+        trainer.step(batch, 1e-2)
+    assert trainer.losses["letters"] < loss
+    changed = {n for n, value in model.named_parameters() if not torch.equal(value, before[n])}
+    assert changed == {"letters.weight", "letters.bias"}

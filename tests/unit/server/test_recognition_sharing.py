@@ -52,15 +52,15 @@ def test_where_there_is_no_gpu_the_engine_is_not_asked(monkeypatch: pytest.Monke
     def asked() -> str:
         raise AssertionError("the engine was loaded for nothing")
 
-    monkeypatch.setattr("models.decoding.best_device", asked)
+    monkeypatch.setattr("models.loading.best_device", asked)
     assert not shares_recogniser(config())
 
 
 def test_on_a_gpu_any_model_is_loaded_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr(sharing, "_GPUS", (tmp_path,))
-    monkeypatch.setattr("models.decoding.best_device", lambda: "cuda")
+    monkeypatch.setattr("models.loading.best_device", lambda: "cuda")
     assert shares_recogniser(config())
-    monkeypatch.setattr("models.decoding.best_device", lambda: "cpu")  # a driver too old
+    monkeypatch.setattr("models.loading.best_device", lambda: "cpu")  # a driver too old
     assert not shares_recogniser(config())
 
 
