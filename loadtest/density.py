@@ -55,7 +55,14 @@ class Probe:
 
     @property
     def kept(self) -> bool:
-        return all(verdict.kept is not False for verdict in self.verdicts)
+        return not self.broken
+
+    @property
+    def broken(self) -> tuple[Verdict, ...]:
+        """Objectives that were missed, and the gap where none was heard: silence is no answer."""
+        return tuple(
+            v for v in self.verdicts if v.kept is False or (v.kept, v.name) == (None, _GAP)
+        )
 
     @property
     def kept_but_for_gap(self) -> bool:
@@ -88,7 +95,7 @@ class Density:
         first = min(broken, key=lambda probe: probe.calls, default=None)
         if first is None:
             return f"nothing up to {self.within_slo}"
-        what = ", ".join(f"{v.name} {v.found}" for v in first.verdicts if v.kept is False)
+        what = ", ".join(f"{v.name} {v.found}" for v in first.broken)
         late = first.bottleneck
         doubted = f", where its callers were the bottleneck: {late}" if late is not None else ""
         return f"{what} at {first.calls}{doubted}"

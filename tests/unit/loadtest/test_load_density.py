@@ -1,5 +1,6 @@
 """How many calls at once: what is said of the search's result, and of what ended it."""
 
+from dataclasses import replace
 from typing import Any
 
 from loadtest.density import SLOS, Density, Probe, targets, to_json
@@ -57,6 +58,16 @@ def test_callers_that_were_late_themselves_are_named_beside_it():
     assert found.limited_by == (
         "p95_gap 912 ms at 60, where its callers were the bottleneck: late by 6 ms"
     )
+
+
+def test_server_that_was_not_heard_to_answer_carries_nothing():
+    heard = probe(2)
+    unheard = (replace(v, measured=None, kept=None) for v in heard.verdicts if v.name == "p95_gap")
+    others = (v for v in heard.verdicts if v.name != "p95_gap")
+    silent = replace(heard, gap_ms=Spread(), verdicts=(*unheard, *others))
+    assert heard.kept
+    assert not silent.kept
+    assert density(silent, within_slo=0).limited_by == "p95_gap not measured at 2"
 
 
 def test_search_that_found_no_limit_says_so():
