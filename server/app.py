@@ -27,6 +27,7 @@ from server.lifetime import background, closing
 from server.listening import listen, url_of
 from server.live_calls import LiveCalls
 from server.load import Load
+from server.loop_load import LoopLoad
 from server.media import start_media
 from server.observability import Metrics
 from server.people import PeopleNeeds, mount_people, open_people, open_phones, vcons_of
@@ -291,8 +292,10 @@ async def _open_load(
     share: Share | None,
 ) -> tuple[Load, Admission]:
     """Who judges the load, and who gets a line under it."""
+    loop = LoopLoad(lambda: admission.active)
     load = Load(
         {
+            "loop_share": lambda: loop.share,
             "tick_late_s": lambda: clock.lateness.recent_ms(_TICKS_COUNTED) / 1000,
             "recognition_wait_s": lambda: stt.wait_s,
         },
@@ -303,6 +306,7 @@ async def _open_load(
     admission = Admission(
         _limits(config), has_headroom=load.has_headroom, lines=share and share.lines
     )
+    await background(parts, loop.run(), "loop load")
     await background(parts, load.run(), "load")
     return load, admission
 

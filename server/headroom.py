@@ -1,12 +1,12 @@
 """How much this machine has left: what is shed when it runs out, and whether more calls fit.
 
-Theory of operation. Signals are measured anyway (how late the media tick is, how long an utterance
-waits for the recogniser) and each has marks. Above its high mark the load is too much, below
-its low mark there is room; in between nothing changes. Load that stays too much for `rise_s` takes
-the first step up the ladder, and load that has had room for `fall_s` one step down. Each further
-step up waits `settle_s` for the one before to show its effect: callers speak every few seconds, and
-less work is done only from their next turn on. So a step is taken within seconds, and never flaps:
-what sheds load lowers the very signals that made it shed.
+Theory of operation. Signals are measured (how late the media tick is, how long an utterance waits
+for the recogniser, what the event loop takes of its core) and each has marks. Above its high mark
+the load is too much, below its low mark there is room; in between nothing changes. Load that stays
+too much for `rise_s` takes the first step up the ladder, and load that has had room for `fall_s`
+one step down. Each further step up waits `settle_s` for the one before to show its effect: callers
+speak every few seconds, and less work is done only from their next turn on. So a step is taken
+within seconds, and never flaps: what sheds load lowers the very signals that made it shed.
 
     NORMAL          everything
     NO_GUESSING     answers are no longer prepared before the caller is sure to be done
@@ -37,6 +37,7 @@ class Step(IntEnum):
 
 
 _TOP: Final = max(Step)
+_NEVER: Final = 9.0  # of a core, which has one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,19 +64,23 @@ class Marks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadroomOptions:
-    """Where the load is too much; seconds but for names.
+    """Where the load is too much; seconds, and a share of a core.
 
     A tick that is 20 ms late is a packet: the far end's jitter buffer still hides it, and what
     sheds load has callers wait twice as long, so less is no reason for it. An utterance that waits
     200 ms makes a gap of 300 ms one of 500, which calls may have in common before more come; one
     that waits 400 ms makes it one of 700, and what is prepared ahead is never ready in time: it
     may as well be left out.
+
+    A loop that takes two thirds of its core leaves recognition too little of the interpreter
+    (server/loop_load.py): enough calls, but no reason to give those that are up less.
     """
 
     marks: Mapping[str, Marks] = field(
         default_factory=lambda: {
             "tick_late_s": Marks(high=0.020, full=0.012, tight=0.008, low=0.008),
             "recognition_wait_s": Marks(high=0.400, full=0.300, tight=0.200, low=0.080),
+            "loop_share": Marks(high=_NEVER, full=0.85, tight=0.65, low=1.0),
         }
     )
     rise_s: float = 1.0
