@@ -72,7 +72,7 @@ class HeadroomOptions:
     that waits 400 ms makes it one of 700, and what is prepared ahead is never ready in time: it
     may as well be left out.
 
-    A loop that takes two thirds of its core leaves recognition too little of the interpreter
+    A loop that takes over half of its core leaves recognition too little of the interpreter
     (server/loop_load.py): enough calls, but no reason to give those that are up less.
     """
 
@@ -80,7 +80,7 @@ class HeadroomOptions:
         default_factory=lambda: {
             "tick_late_s": Marks(high=0.020, full=0.012, tight=0.008, low=0.008),
             "recognition_wait_s": Marks(high=0.400, full=0.300, tight=0.200, low=0.080),
-            "loop_share": Marks(high=_NEVER, full=0.85, tight=0.65, low=1.0),
+            "loop_share": Marks(high=_NEVER, full=0.65, tight=0.57, low=1.0),
         }
     )
     rise_s: float = 1.0

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import Final
 
 _LOOK_S: Final = 0.25
-_NOW_S: Final = 2.0  # what the loop takes now is its mean over so long: callers take turns
 _YOUNG_S: Final = 6.0  # a call has been greeted, and its caller is speaking
 _FIRST_COST: Final = 0.008  # of a core a call, until it is known here
 _LEARNING: Final = 0.02  # a look: the cost of a call is that of the last quarter of a minute
@@ -56,7 +55,7 @@ class LoopLoad:
         while now_s - self._seen[0][0] > _YOUNG_S:
             self._seen.popleft()
         settled = min(calls for _, _, calls in self._seen)
-        began_s, before_s, _ = next(one for one in self._seen if now_s - one[0] <= _NOW_S)
+        began_s, before_s, _ = self._seen[0]  # a mean over seconds, since callers take turns
         taken = (cpu_s - before_s) / (now_s - began_s) if now_s > began_s else 0.0
         if settled >= _ENOUGH:
             self._cost += _LEARNING * (taken / settled - self._cost)

@@ -69,5 +69,5 @@ def test_calls_that_ended_are_forgotten():
     world.calls(30)
     world.passes(60.0)
     world.calls(10)
-    world.passes(3.0)
+    world.passes(7.0)
     assert world.load.share == pytest.approx(10 * COST)
