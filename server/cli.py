@@ -13,7 +13,7 @@ import typer
 
 from server.accounts_cli import audit_app, users_app
 from server.bench import bench_app
-from server.errors import one_line
+from server.errors import told_in_one_line
 from server.loadtest_cli import loadtest_app
 from server.training_cli import adapt, eval_app, train_app
 from server.transcribing import transcribe
@@ -155,15 +155,10 @@ def flows_check(
 def main() -> None:
     """Run a command; expected errors are one line, status 2; Ctrl-C is status 130."""
     try:
-        app()
+        with told_in_one_line():
+            app()
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-    except Exception as error:
-        line = one_line(error)
-        if line is None:
-            raise
-        typer.echo(f"frontdesk: {line}", err=True)
-        raise SystemExit(2) from None
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """Which failures a person can act on, and the one line that says how."""
 
 import errno
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import cast
 
 
@@ -20,6 +23,19 @@ def one_line(error: BaseException) -> str | None:
         if type(error).__module__.partition(".")[0] == module and _is_a(error, names):
             return str(error)
     return None
+
+
+@contextmanager
+def told_in_one_line() -> Generator[None]:
+    """End the process with status 2 and the one line of an error that a person can act on."""
+    try:
+        yield
+    except Exception as error:
+        line = one_line(error)
+        if line is None:
+            raise
+        print(f"frontdesk: {line}", file=sys.stderr, flush=True)
+        raise SystemExit(2) from None
 
 
 # By name, so that a command which needs none of these packages does not load them.

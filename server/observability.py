@@ -195,7 +195,9 @@ class Metrics:
         self.load_steps = counter(
             "load_steps", "Steps taken up and down, by what made them", "step", "direction", "cause"
         )
-        self.load_signal = gauge("load_signal", "What the load is judged by, in seconds", "signal")
+        self.load_signal = gauge(
+            "load_signal", "What the load is judged by, in seconds or shares of a core", "signal"
+        )
         self.records_spooled = gauge("records_spooled_bytes", "Records that wait on disk")
 
     def exposition(self) -> str:

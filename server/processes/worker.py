@@ -6,12 +6,11 @@ When the parent is gone nothing reaches its calls any more, and it ends them.
 import asyncio
 import json
 import logging
-import sys
 from dataclasses import asdict
 
 from server.app import Addresses
 from server.config import Config
-from server.errors import one_line
+from server.errors import told_in_one_line
 from server.observability import configure_logging
 from server.processes.inheritance import Inheritance
 from server.processes.share import Share
@@ -23,13 +22,8 @@ def serve_share(config: Config, database_url: str, given: Inheritance) -> None:
     """Serve until stopped; what is wrong with the configuration is one line, status 2."""
     configure_logging(config.log.level, personal=config.log.personal, process=given.number)
     try:
-        asyncio.run(_serve(config, database_url, given))
-    except Exception as error:
-        line = one_line(error)
-        if line is None:
-            raise
-        print(f"frontdesk: {line}", file=sys.stderr, flush=True)
-        raise SystemExit(2) from None
+        with told_in_one_line():
+            asyncio.run(_serve(config, database_url, given))
     finally:
         logging.shutdown()
 

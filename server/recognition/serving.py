@@ -11,7 +11,6 @@ import json
 import logging
 import signal
 import socket
-import sys
 from collections.abc import Coroutine
 from contextlib import closing, suppress
 from pathlib import Path
@@ -19,7 +18,7 @@ from pathlib import Path
 from models.pool import RecognitionPool
 from server.config import Config
 from server.engines import load_stt
-from server.errors import one_line
+from server.errors import told_in_one_line
 from server.observability import RecogniserMetrics, configure_logging
 from server.precedence import take_precedence
 from server.recognition.inheritance import NAME, Inheritance
@@ -32,13 +31,8 @@ def recognise_for_all(config: Config, given: Inheritance) -> None:
     """Recognise until told to end; what is wrong with the model is one line, status 2."""
     configure_logging(config.log.level, personal=config.log.personal, process=NAME)
     try:
-        asyncio.run(_serve(config, given))
-    except Exception as error:
-        line = one_line(error)
-        if line is None:
-            raise
-        print(f"frontdesk: {line}", file=sys.stderr, flush=True)
-        raise SystemExit(2) from None
+        with told_in_one_line():
+            asyncio.run(_serve(config, given))
     finally:
         logging.shutdown()
 
