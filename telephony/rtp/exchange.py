@@ -5,7 +5,7 @@ that are read, and the same work takes half as long again. So each step is done 
 the next: on a tick `take_in` reads every socket that has something, puts what came into the jitter
 buffers, and decodes a frame of each; `send_out`, when the calls have said what they have to say,
 encodes all of it and sends it in one go, so that no packet waits for the ears of another call. In a
-full process it is held until the same phase of every tick (telephony/rtp/phase.py).
+busy process it is held until the same phase of every tick (telephony/rtp/phase.py).
 
 Which sockets have something, epoll tells at once for all; where there is none, each is asked.
 """
@@ -204,7 +204,7 @@ class RtpExchange:
         self._outgoing.setdefault(codec, []).append((party, header, destination, pcm))
 
     def send_out(self, now_s: float) -> None:
-        """Send what was queued, now or, in a full process, at this tick's phase."""
+        """Send what was queued, now or, in a busy process, at this tick's phase."""
         self._let_go()  # ticks are being made up for: these are late
         outgoing, self._outgoing = self._outgoing, {}
         for codec, packets in outgoing.items():

@@ -1,9 +1,11 @@
 """When, within a tick, its packets leave.
 
-As soon as they are ready, in a process with room: nobody waits for nothing. In a full one ticks
-take from half of their 20 ms to all of them, and packets that left whenever theirs was done would
-come up to that unevenly. There they are held until a phase of the tick by which nearly all ticks
-are done, which moves so slowly that no listener's buffer notices.
+As soon as they are ready, in a process with room: nobody waits for nothing. Where ticks take a
+third of their 20 ms and more they also differ by milliseconds, and packets that left whenever
+theirs was done would come as unevenly. There they are held until a phase of the tick by which
+nearly all ticks are done, which moves so slowly that no listener's buffer notices. They wait for
+what the slowest tick in a hundred takes longer than theirs; without that, a listener's buffer would
+grow by as much and have all packets wait.
 
 Pure: told when a tick was due and when its packets were ready, it says for how long to hold them.
 """
@@ -12,11 +14,11 @@ from typing import Final
 
 from voice.frames import FRAME_S
 
-_FULL_S: Final = 0.5 * FRAME_S  # the usual tick is ready no sooner: the process is half full
-_ROOMY_S: Final = 0.4 * FRAME_S  # below this it is so no more
+_FULL_S: Final = 0.3 * FRAME_S  # the usual tick is ready no sooner
+_ROOMY_S: Final = 0.25 * FRAME_S  # below this it is so no more
 _LATEST_S: Final = 0.95 * FRAME_S  # the next tick follows: who is later than that is late
 _STEP_S: Final = 0.0004  # far below what listeners' buffers even out
-_NEARLY_ALL: Final = 0.95
+_NEARLY_ALL: Final = 0.99
 
 
 class _Quantile:
@@ -37,7 +39,7 @@ class SendingPhase:
     def __init__(self) -> None:
         self._usual, self._nearly_all = _Quantile(0.5), _Quantile(_NEARLY_ALL)
         self.holds = False
-        """Whether the process is so full that packets are held at all."""
+        """Whether the process has so many calls that packets are held at all."""
 
     def hold_s(self, ready_s: float) -> float:
         """For how long the packets of a tick are to be held; 0: send them at once.
