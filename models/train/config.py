@@ -1,7 +1,7 @@
 """What a training run is told: data, places and plan, from a TOML file."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -60,7 +60,7 @@ class Recipe:
     work: Path
     flows: tuple[Path, ...] = ()
     corpora: tuple[Path, ...] = ()
-    digits: Path | None = None
+    digits: tuple[Path, ...] = ()
     people: Path | None = None
     held_out_speakers: tuple[str, ...] = ()
     seed: int = 1
@@ -92,7 +92,7 @@ def load(path: Path, *, work: Path | None = None) -> Recipe:
             work=work or Path(raw.get("work", "var/training")),
             flows=tuple(Path(name) for name in raw.get("flows", ())),
             corpora=tuple(data / name for name in raw.get("corpora", ())),
-            digits=data / raw["digits"] if raw.get("digits") else None,
+            digits=tuple(data / name for name in _listed(raw.get("digits", ()))),
             people=data / raw["people"] if raw.get("people") else None,
             held_out_speakers=tuple(raw.get("held_out_speakers", ())),
             start=Path(raw["start"]) if raw.get("start") else None,
@@ -101,7 +101,7 @@ def load(path: Path, *, work: Path | None = None) -> Recipe:
         )
     except TypeError as error:
         raise RecipeError(f"{path}: {error}") from error
-    for needed in (*recipe.flows, *recipe.corpora, recipe.digits, recipe.people, recipe.start):
+    for needed in (*recipe.flows, *recipe.corpora, *recipe.digits, recipe.people, recipe.start):
         if needed is not None and not needed.exists():
             raise RecipeError(f"{path} names {needed}, which is not there")
     return recipe
@@ -110,6 +110,11 @@ def load(path: Path, *, work: Path | None = None) -> Recipe:
 _PATHS = frozenset(
     ("work", "flows", "corpora", "digits", "people", "held_out_speakers", "start", "start_heard")
 )
+
+
+def _listed(names: str | Sequence[str]) -> Sequence[str]:
+    """One name, or several."""
+    return [names] if isinstance(names, str) else names
 
 
 def _plan(path: Path, raw: Mapping[str, Any]) -> Plan:

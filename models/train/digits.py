@@ -1,7 +1,7 @@
 """Numbers from recordings of single digits, strung together as people say them.
 
-The recordings are files named `{digit}_{speaker}_{index}.wav` (the Free Spoken Digit Dataset). A
-speaker held out of training is held out whole.
+The recordings are files named `{digit}_{speaker}_{index}.wav`, as the Free Spoken Digit Dataset and
+AudioMNIST have them. A speaker held out of training is held out whole.
 """
 
 import random
@@ -24,22 +24,24 @@ Recordings = dict[str, dict[int, list[NDArray[np.float32]]]]
 """Speaker -> digit -> recordings, float32 at 8 kHz, peak 1."""
 
 
-def recordings(folder: Path) -> Recordings:
-    """All recordings in a folder.
+def recordings(*folders: Path) -> Recordings:
+    """All recordings in some folders and below; who did not say all ten digits is left out.
 
     Raises:
-        ValueError: there are none, or a file is not named as it should be.
+        ValueError: a folder has none, or a file is not named as it should be.
         OSError: a file cannot be read.
     """
     found: Recordings = {}
-    for path in sorted(folder.glob("*.wav")):
-        digit, speaker, _ = path.stem.split("_")
-        audio, rate_hz = read_wav(path)
-        audio = soxr.resample(audio, rate_hz, RATE_HZ) if rate_hz != RATE_HZ else audio
-        found.setdefault(speaker, {}).setdefault(int(digit), []).append(trimmed(audio))
-    if not found:
-        raise ValueError(f"{folder} has no recordings of digits")
-    return found
+    for folder in folders:
+        paths = sorted(folder.rglob("*.wav"))
+        if not paths:
+            raise ValueError(f"{folder} has no recordings of digits")
+        for path in paths:
+            digit, speaker, _ = path.stem.split("_")
+            audio, rate_hz = read_wav(path)
+            audio = soxr.resample(audio, rate_hz, RATE_HZ) if rate_hz != RATE_HZ else audio
+            found.setdefault(speaker, {}).setdefault(int(digit), []).append(trimmed(audio))
+    return {speaker: said for speaker, said in found.items() if len(said) == len(DIGITS)}
 
 
 def trimmed(audio: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -48,7 +48,7 @@ def run(recipe: Recipe, say: Say) -> Path:
 
 def make_shards(recipe: Recipe, say: Say) -> None:
     """The utterances to train on, and those to evaluate with, where they are not there yet."""
-    found = digits.recordings(recipe.digits) if recipe.digits else None
+    found = digits.recordings(*recipe.digits) if recipe.digits else None
     speakers = tuple(s for s in found or () if s not in recipe.held_out_speakers)
     if found and not speakers:
         raise RecipeError("held_out_speakers leaves nobody to train on")

@@ -65,7 +65,7 @@ def each_out(recipe: Recipe, say: Say, train: Train) -> list[Held]:
     Raises:
         RecipeError: the recipe has no recordings, or of fewer than two speakers.
     """
-    recorded = digits.recordings(recipe.digits) if recipe.digits else {}
+    recorded = digits.recordings(*recipe.digits) if recipe.digits else {}
     if len(recorded) < 2:
         raise RecipeError("holding each speaker out needs recordings of two or more")
     found: list[Held] = []

@@ -137,13 +137,25 @@ def test_recorded_digits_are_strung_as_their_text_says(tmp_path: Path) -> None:
 
 
 def test_silence_around_recordings_is_cut(tmp_path: Path) -> None:
-    record(tmp_path, "7_ann_0.wav", silence=8_000)
+    for digit in range(10):
+        record(tmp_path, f"{digit}_ann_0.wav", silence=8_000)
     assert len(digits.recordings(tmp_path)["ann"][7][0]) <= 1_610
 
 
 def test_folder_without_recordings_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no recordings"):
         digits.recordings(tmp_path)
+
+
+def test_folders_go_together_and_who_left_out_a_digit_is_left_out(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second" / "01"
+    for folder in (first, second):
+        folder.mkdir(parents=True)
+    for digit in range(10):
+        record(first, f"{digit}_ann_0.wav")
+        record(second, f"{digit}_01_0.wav")
+    record(second, "3_02_0.wav")
+    assert set(digits.recordings(first, tmp_path / "second")) == {"ann", "01"}
 
 
 def test_only_the_named_speakers_are_drawn(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def recordings(folder: Path, names: dict[str, str]) -> Path:
 
 
 def recipe(folder: Path, **changes: object) -> Recipe:
-    values = {"work": folder / "work", "evaluation_per_set": 4, "digits": folder, **changes}
+    values = {"work": folder / "work", "evaluation_per_set": 4, "digits": (folder,), **changes}
     return Recipe(**values)  # pyright: ignore[reportArgumentType]
 
 
@@ -61,7 +61,7 @@ def test_a_start_that_heard_the_speaker_is_not_gone_on_from(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("names", [{}, {"ann": "en-us"}])
 def test_fewer_than_two_speakers_are_refused(tmp_path: Path, names: dict[str, str]) -> None:
-    asked = recipe(recordings(tmp_path, names), digits=tmp_path if names else None)
+    asked = recipe(recordings(tmp_path, names), digits=(tmp_path,) if names else ())
     with pytest.raises(RecipeError, match="two or more"):
         speakers.each_out(asked, lambda _: None, lambda one, say: BUNDLED)
 
