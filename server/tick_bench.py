@@ -4,11 +4,12 @@ import asyncio
 import base64
 import gc
 import json
+import tempfile
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
@@ -43,10 +44,14 @@ _TEXT: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TickCost:
-    """So many calls in one state, for some seconds of real time."""
+    """So many calls in one state, for some seconds of real time.
+
+    Of several processes the worst figure of any; only what a call costs is their mean.
+    """
 
     state: CallState
     calls: int
+    processes: int
     us_per_call: float  # CPU of the serving thread within ticks, per call and tick
     tick_ms_p50: float  # the same, per tick
     tick_ms_p99: float
@@ -77,6 +82,9 @@ def tick(
         list[CallState] | None, typer.Option("--state", help="Only these; may be repeated.")
     ] = None,
     seconds: Annotated[float, typer.Option(help="Measured, of each.", min=1.0)] = 5.0,
+    processes: Annotated[
+        int, typer.Option("--processes", help="That share the calls, all at once.", min=1)
+    ] = 1,
     record: Annotated[bool, typer.Option("--record", help="Record every call, too.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures.")] = None,
     gate: Annotated[bool, typer.Option("--gate", help="Exit 1 if a target is missed.")] = False,
@@ -88,10 +96,14 @@ def tick(
     """
     from rich.console import Console
 
-    console = Console()
-    rows = asyncio.run(
-        _measure(_wanted(calls, state), seconds, console, folder=_FOLDER if record else None)
-    )
+    if record and processes > 1:
+        raise typer.BadParameter("--record is for one process")
+    console, wanted = Console(), _wanted(calls, state)
+    if processes > 1:
+        rows = asyncio.run(_measure_together(wanted, seconds, processes, console))
+    else:
+        folder = _FOLDER if record else None
+        rows = asyncio.run(_measure(wanted, seconds, console, folder=folder))
     console.print(_table(rows))
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
@@ -140,6 +152,60 @@ async def _measure(
     return rows
 
 
+async def _measure_together(
+    wanted: Sequence[tuple[int, CallState]], seconds: float, processes: int, console: "Console"
+) -> list[TickCost]:
+    """Each row by so many processes that run this bench at once, with their share of the calls."""
+    rows: list[TickCost] = []
+    for count, state in wanted:
+        console.print(f"{count} calls, {state}, in {processes} processes")
+        shares = [(count + number) // processes for number in range(processes)]
+        costs = await asyncio.gather(*(_cost_elsewhere(state, n, seconds) for n in shares if n))
+        rows.append(_together(costs))
+    return rows
+
+
+async def _cost_elsewhere(state: CallState, count: int, seconds: float) -> TickCost:
+    """In a process of its own.
+
+    Raises:
+        StartError: it failed; it has said why.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        found = Path(folder, "row.json")
+        asked = ("--calls", str(count), "--state", str(state), "--seconds", str(seconds))
+        process = await start_child(
+            ("-m", "server.cli", "bench", "tick", *asked, "--json", str(found)),
+            log=None,
+            environment={},
+        )
+        try:
+            await process.communicate()
+            if process.returncode != 0:
+                raise StartError(f"a process with {count} calls ended with {process.returncode}")
+            (row,) = json.loads(await asyncio.to_thread(found.read_text))
+        finally:
+            await stop_child(process)
+    return TickCost(**{**row, "state": CallState(row["state"])})
+
+
+def _together(costs: Sequence[TickCost]) -> TickCost:
+    calls = sum(cost.calls for cost in costs)
+    worst = {
+        name: max(getattr(cost, name) for cost in costs)
+        for name in asdict(costs[0])
+        if name.endswith(("_p50", "_p99", "outside_ms"))
+    }
+    return replace(
+        costs[0],
+        calls=calls,
+        processes=sum(cost.processes for cost in costs),
+        us_per_call=round(sum(cost.us_per_call * cost.calls for cost in costs) / calls, 2),
+        packets=sum(cost.packets for cost in costs),
+        **worst,
+    )
+
+
 async def _cost(
     state: CallState, count: int, seconds: float, speech: Pcm, recorder: "Callable[[int], Recorder]"
 ) -> TickCost:
@@ -185,6 +251,7 @@ async def _cost(
     return TickCost(
         state=state,
         calls=count,
+        processes=1,
         us_per_call=round(sum(costs_ms) / len(costs_ms) / count * 1000, 2),
         tick_ms_p50=round(p50, 2),
         tick_ms_p99=round(p99, 2),
@@ -276,14 +343,14 @@ def _table(rows: Sequence[TickCost]) -> object:
     from rich.table import Table
 
     table = Table(
-        *("calls", "state", "µs each", "tick p50", "p99", "late p99"),
+        *("calls", "in", "state", "µs each", "tick p50", "p99", "late p99"),
         *("jitter p50", "p99", "callers"),
         caption="CPU per call and tick; CPU of a tick; how late ticks began; send jitter, and how "
         "late its observers were",
     )
     for row in rows:
         table.add_row(
-            *(str(row.calls), row.state, f"{row.us_per_call:.1f}"),
+            *(str(row.calls), str(row.processes), row.state, f"{row.us_per_call:.1f}"),
             *(
                 f"{row.tick_ms_p50:.1f} ms",
                 f"{row.tick_ms_p99:.1f} ms",
