@@ -32,12 +32,12 @@ from voice.events import (
     Transcription,
     TurnRecord,
     TurnTimes,
-    Understanding,
 )
 from voice.fillers import FillerOptions, Fillers
 from voice.frames import Pcm
 from voice.playout import Reply
 from voice.ports import Actions, Dialog, Journal, SpeechToText, TextToSpeech
+from voice.turns import Turn, Turns
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,12 @@ _KINDS: dict[type[CallerTurn], str] = {
 
 
 class Floor(Protocol):
-    """What the conversation tells the floor; called on the event loop."""
+    """What the conversation tells the floor, and asks; called on the event loop."""
+
+    @property
+    def owed(self) -> int:
+        """How many finished turns of the caller's have not been answered yet."""
+        ...
 
     def reply_ready(self, reply: Reply) -> None:
         """The reply has its first audio; it may still grow."""
@@ -103,36 +108,13 @@ class Floor(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Turn:
-    """One turn in the making."""
-
-    index: int
-    kind: str
-    started_at_s: float
-    reply: Reply = field(default_factory=Reply)
-    caller_text: str = ""
-    transcription: Transcription = field(default_factory=Transcription)
-    understanding: Understanding | None = None
-    actions: list[str] = field(default_factory=list[str])
-    said: list[str] = field(default_factory=list[str])
-    end_reason: str | None = None
-    hand_off: HandOff | None = None
-    times: TurnTimes = field(default_factory=TurnTimes)
-    announced_at_s: float = 0.0
-    announced: bool = False  # the floor knows of the reply
-    planned: bool = False  # nothing will be added to the reply
-    over: bool = False  # the reply was heard, cut or dropped
-    interrupted: bool = False
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Waiting:
     """An action runs."""
 
     fillers: Fillers
     due: asyncio.Future[str]
-    turn: _Turn
+    turn: Turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,8 +145,7 @@ class Conversation:
         self._clock = clock
         self._opened_at_s = resume.opened_at_s if resume else clock()
         self._options = options or ConversationOptions()
-        self._turns: dict[int, _Turn] = {}  # by id of the reply, until it is over
-        self._next_index = resume.turns if resume else 0
+        self._turns = Turns(resume.turns if resume else 0)
         self._waiting: _Waiting | None = None
         self._interrupted: str | None = None  # what was heard of the reply the caller cut
         self.end_reason: str | None = None  # set once the dialog has ended the call
@@ -176,25 +157,28 @@ class Conversation:
 
     async def take(self, caller_turn: CallerTurn) -> None:
         """Answer one caller turn: the floor hears of the reply, or that there is none."""
-        turn = _Turn(
-            index=self._next_index,
-            kind=_KINDS[type(caller_turn)],
-            started_at_s=self._clock() - self._opened_at_s,
-        )
         started_s = self._clock()
+        turn = self._turns.begin(_KINDS[type(caller_turn)], started_s - self._opened_at_s)
+        if goes_on := turn.reply.has_audio:
+            self._announce(turn)
         event = await self._event_for(caller_turn, turn)
-        if event is None:
+        if event is None and not turn.said:
+            self._turns.close(turn)
             self._floor.nothing_to_say()
             return
-        self._next_index += 1
-        self._turns[id(turn.reply)] = turn
+        self._turns.count(turn)
         heard_s = self._clock()
-        effects = await self._step(event)
+        effects = await self._step(event) if event is not None else ()
         turn.understanding = self.dialog.understanding
-        turn.times = replace(
-            turn.times,
-            decode_s=heard_s - started_s,
-            understanding_s=self._clock() - heard_s,
+        understood_s = self._clock()
+        turn.times = (
+            TurnTimes()  # what is heard first was not waited for: it is not the answer
+            if goes_on
+            else replace(
+                turn.times,
+                decode_s=heard_s - started_s,
+                understanding_s=understood_s - heard_s,
+            )
         )
         await self._carry_out(effects, turn)
         turn.reply.finish()
@@ -210,39 +194,45 @@ class Conversation:
     def tick(self, now_s: float) -> None:
         """Time has passed; to be told with every frame."""
         waiting = self._waiting
-        if waiting is None or waiting.due.done() or waiting.turn.over:
-            return  # of what is over, nothing more is heard
-        reply = waiting.turn.reply
-        filler = waiting.fillers.due(now_s, speaking=reply.has_audio)
+        if waiting is None:
+            return
+        coming = self._turns.coming
+        if coming is not None and self._floor.owed and coming.reply.has_audio:
+            self._announce(coming)
+        heard_in = coming or waiting.turn
+        if waiting.due.done() or (heard_in.over and not self._floor.owed):
+            return  # nothing more is heard, or the caller is at it
+        speaking = heard_in.reply.has_audio and not heard_in.over
+        filler = waiting.fillers.due(now_s, speaking=speaking)
         if filler is not None:
             waiting.due.set_result(filler)
 
     def reply_started(self, reply: Reply) -> None:
         """The first packet of a reply was sent."""
-        turn = self._turns.get(id(reply))
+        turn = self._turns.of(reply)
         if turn is not None:
             turn.times = replace(turn.times, playout_s=self._clock() - turn.announced_at_s)
 
     def reply_over(self, reply: Reply, *, interrupted: bool) -> None:
         """The floor is done with a reply: it was heard, cut short, or (unheard) dropped."""
-        turn = self._turns.get(id(reply))
+        turn = self._turns.of(reply)
         if turn is None:
             return
         turn.over, turn.interrupted = True, interrupted
-        if interrupted:
+        if interrupted and (reply.begun or not self._turns.dropped(turn)):
             self._interrupted = reply.heard
         if turn.planned:
             self._close(turn)
 
     def abandon(self) -> None:
         """The call is over: close the records of whatever was in the air."""
-        for turn in list(self._turns.values()):
+        for turn in self._turns.counted():
             turn.interrupted = turn.interrupted or not turn.reply.drained
             self._close(turn)
 
     # --- hearing ---
 
-    async def _event_for(self, caller_turn: CallerTurn, turn: _Turn) -> CallerEvent | None:
+    async def _event_for(self, caller_turn: CallerTurn, turn: Turn) -> CallerEvent | None:
         match caller_turn:
             case Greeting():
                 return CallStarted()
@@ -258,7 +248,7 @@ class Conversation:
             case _:
                 assert_never(caller_turn)
 
-    async def _recognise(self, utterance: Utterance, turn: _Turn) -> CallerEvent | None:
+    async def _recognise(self, utterance: Utterance, turn: Turn) -> CallerEvent | None:
         turn.times = replace(
             turn.times,
             network_s=utterance.network_s,
@@ -295,7 +285,7 @@ class Conversation:
 
     # --- acting and speaking ---
 
-    async def _carry_out(self, effects: Iterable[Effect], turn: _Turn) -> None:
+    async def _carry_out(self, effects: Iterable[Effect], turn: Turn) -> None:
         pending = deque(effects)
         while pending:
             effect = pending.popleft()
@@ -313,9 +303,9 @@ class Conversation:
                 case _:
                     assert_never(effect)
 
-    async def _perform(self, action: PerformAction, turn: _Turn) -> ActionOutcome:
+    async def _perform(self, action: PerformAction, turn: Turn) -> ActionOutcome:
         """Run the action; while it takes long, say so."""
-        begun_s = self._clock()
+        begun_s, turn.acted = self._clock(), True
         running = asyncio.ensure_future(self._actions.perform(action))
         fillers = Fillers(action.fillers, self._options.fillers, begun_s)
         while (filler := await self._next_filler(fillers, running, turn)) is not None:
@@ -328,7 +318,7 @@ class Conversation:
         return outcome
 
     async def _next_filler(
-        self, fillers: Fillers, running: asyncio.Future[ActionOutcome], turn: _Turn
+        self, fillers: Fillers, running: asyncio.Future[ActionOutcome], turn: Turn
     ) -> str | None:
         """What is to be said now, while the action still runs; None: it has ended."""
         due: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -340,7 +330,7 @@ class Conversation:
         return None if running.done() else due.result()
 
     @staticmethod
-    def _spend(turn: _Turn, *, action_s: float = 0.0, synthesis_s: float = 0.0) -> None:
+    def _spend(turn: Turn, *, action_s: float = 0.0, synthesis_s: float = 0.0) -> None:
         """Time that passed before our first word."""
         turn.times = replace(
             turn.times,
@@ -348,19 +338,22 @@ class Conversation:
             synthesis_s=turn.times.synthesis_s + synthesis_s,
         )
 
-    async def _speak(self, text: str, turn: _Turn, *, barge_in: BargeIn) -> None:
+    async def _speak(self, text: str, turn: Turn, *, barge_in: BargeIn) -> None:
+        turn = self._turns.heard_in(turn)
         turn.said.append(text)
         begun_s = self._clock()
         try:
             async for chunk in self._tts.synthesise(text):
+                turn = turn.goes_on_in or turn  # its reply was dropped while this was spoken
                 turn.reply.append(chunk, barge_in=barge_in)
                 if not turn.announced:
                     self._spend(turn, synthesis_s=self._clock() - begun_s)
-                self._announce(turn)
+                if turn.index >= 0:  # of one that is to come, the floor is told when it is owed
+                    self._announce(turn)
         except SpeechError:
             log.exception("speech synthesis failed; the prompt is not heard")
 
-    def _announce(self, turn: _Turn) -> None:
+    def _announce(self, turn: Turn) -> None:
         if turn.announced:
             return
         turn.announced = True
@@ -369,15 +362,15 @@ class Conversation:
 
     # --- recording ---
 
-    def _close(self, turn: _Turn) -> None:
-        self._turns.pop(id(turn.reply), None)
+    def _close(self, turn: Turn) -> None:
+        self._turns.close(turn)
         self._journal.turn(self._record(turn))
         if turn.end_reason is not None:
             self.end_reason = turn.end_reason
         if turn.hand_off is not None:
             self.hand_off = turn.hand_off
 
-    def _record(self, turn: _Turn) -> TurnRecord:
+    def _record(self, turn: Turn) -> TurnRecord:
         said = " ".join(turn.said)
         finished = turn.reply.drained and not turn.interrupted
         return TurnRecord(

@@ -59,6 +59,18 @@ class Reply:
         """Nothing more will be appended."""
         self.complete = True
 
+    def anew(self) -> "Reply":
+        """The same from its beginning, to be added to."""
+        reply = Reply()
+        reply._modes, reply._chunks = list(self._modes), list(self._chunks)
+        reply._words, reply._appended = list(self._words), self._appended
+        return reply
+
+    @property
+    def begun(self) -> bool:
+        """Whether any of it has left."""
+        return self._furthest > 0
+
     @property
     def barge_in(self) -> BargeIn:
         """What interrupts the chunk that is next, or was last."""

@@ -247,7 +247,11 @@ class CallSession:
         if now_s - self._opened_at_s > self._options.max_call_s:
             self.end("max_duration")
 
-    # --- what the conversation tells the floor ---
+    # --- what the conversation tells the floor, and asks ---
+
+    @property
+    def owed(self) -> int:
+        return self._machine.owed
 
     def reply_ready(self, reply: Reply) -> None:
         self._mouth.prepare(reply)

@@ -134,6 +134,7 @@ class FakeDialog:
     readiness: Readiness = Readiness.OPEN
     previewed: list[CallerSaid] = field(default_factory=list[CallerSaid])
     thought: asyncio.Event = field(default_factory=_already)
+    skips: tuple[type[CallerEvent], ...] = ()  # events that nothing in the script is for
 
     async def preview(self, event: CallerSaid) -> Preview:
         await self.thought.wait()
@@ -144,7 +145,8 @@ class FakeDialog:
     async def receive(self, *events: CallerEvent) -> Sequence[Effect]:
         await self.thought.wait()
         self.told += events
-        return [effect for _ in events if self.script for effect in self.script.pop(0)]
+        scripted = [event for event in events if not isinstance(event, self.skips)]
+        return [effect for _ in scripted if self.script for effect in self.script.pop(0)]
 
 
 class FakeActions:

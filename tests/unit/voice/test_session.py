@@ -169,16 +169,15 @@ async def test_action_in_flight_is_finished_and_recorded_when_the_caller_hangs_u
 
 
 async def test_second_utterance_before_the_answer_replaces_the_first_answer():
-    change = [PerformAction(name="change", arguments={}, key="c:1:0")]
-    script: list[Sequence[Effect]] = [
-        GREETING, change, [Speak(text="changed")], (), [Speak(text="second")],
-    ]  # fmt: skip
-    async with call(script, "first", "second", released=False) as rig:
+    script = [GREETING, [Speak(text="replaced")], (), [Speak(text="second")]]
+    async with call(script, "first", "second") as rig:
         await rig.passes(1.5)
+        rig.may_guess = False
+        rig.dialog.thought.clear()
         await rig.caller_speaks(0.5)
         await rig.caller_speaks(0.5)
-        rig.actions.release.set()
+        rig.dialog.thought.set()
         await rig.passes(1.0)
-    assert [turn.said for turn in rig.journal.turns[1:]] == ["changed", "second"]
+    assert [turn.said for turn in rig.journal.turns[1:]] == ["replaced", "second"]
     assert rig.journal.turns[1].heard == ""
     assert rig.journal.turns[2].heard == "second"
