@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -278,7 +279,9 @@ class Calls:
             call_id, shared.actions, lambda action: described(action, dialog.standing.says)
         )
         story = CallStory(journal=journal, actions=gate)
-        gate.on_settled = story.settled
+        # The story has the gate: held by it in turn, both would wait for a full collection.
+        told = weakref.proxy(story)
+        gate.on_settled = lambda action, outcome: told.settled(action, outcome)
         in_hand = CallInHand(
             call_id=call_id,
             leg=leg,

@@ -17,6 +17,7 @@ import typer
 
 from server.app import Addresses, running
 from server.config import Config
+from server.full_collections import full_collections_when_idle
 from server.kept_memory import keep_freed_memory
 from server.observability import configure_logging
 from server.precedence import Precedence, help_calls, take_precedence
@@ -69,11 +70,12 @@ async def serve_calls(
         asyncio.get_running_loop().set_default_executor(
             ThreadPoolExecutor(thread_name_prefix="asyncio", initializer=help_calls)
         )
-        addresses = server.addresses
+        addresses, calls = server.addresses, server.calls
         log.info("taking calls", extra={**asdict(addresses), "precedence": precedence})
         tell(addresses)
-        await stop.asked.wait()
-        await stop.unless_at_once(server.calls.drain(finish_s=config.load.drain_s))
+        async with full_collections_when_idle(lambda: calls.active):
+            await stop.asked.wait()
+            await stop.unless_at_once(calls.drain(finish_s=config.load.drain_s))
         log.info("stopping")
 
 

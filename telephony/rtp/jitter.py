@@ -83,7 +83,8 @@ def _never_quiet(_payload: bytes) -> bool:
 class JitterBuffer:
     """One RTP source's audio: `put` packets as they come, `pop` once per 20 ms.
 
-    Holds at most the greatest target and 100 ms; older audio gives way to newer.
+    Holds at most the greatest target and 100 ms; older audio gives way to newer. `is_quiet` may be
+    set at any time, as the codec may change.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class JitterBuffer:
             raise ValueError(f"delays of {min_ms} to {max_ms} ms: at least 20, in this order")
         self._min, self._max = min_ms * _TICKS_PER_MS, max_ms * _TICKS_PER_MS
         self._capacity = (max_ms + _SLACK_MS) * _TICKS_PER_MS
-        self._is_quiet = is_quiet
+        self.is_quiet = is_quiet
         self._source = SourceTracker()
         self._arrivals = ArrivalMeter()
         self._depth = WindowedMinimum(_DEPTH_WINDOW)  # the delay as packets saw it, less a frame
@@ -388,7 +389,7 @@ class JitterBuffer:
         next_up = self._segments[0]
         if abs(surplus) < FRAME_SAMPLES or next_up.start > self._point:
             return None
-        quiet = self._is_quiet(next_up.payload)
+        quiet = self.is_quiet(next_up.payload)
         rested = self._since_resize >= _RESIZE_TICKS
         if surplus > FRAME_SAMPLES and rested and (quiet or surplus > _TOO_MUCH):
             self._skip_frame()

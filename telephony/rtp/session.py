@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -114,7 +115,7 @@ class RtpSession:
         self._open = True
         self._agreed: _Agreement | None = None
         self._latch = SourceLatch()
-        self._jitter = JitterBuffer(is_quiet=self._is_quiet)
+        self._jitter = JitterBuffer()
         self._concealer = Concealer()
         self._keys = KeyReceiver()
         self._keys_ssrc: int | None = None
@@ -197,6 +198,7 @@ class RtpSession:
             expected=(payload_type, event_payload_type, _COMFORT_NOISE),
         )
         before, self._agreed = self._agreed, agreed
+        self._jitter.is_quiet = partial(_is_quiet, agreed.codec)
         self._latch.agree(_address(remote_host, remote_port))
         if before is not None and (before.codec, before.direction) != (agreed.codec, direction):
             self._jitter.reset()
@@ -208,6 +210,7 @@ class RtpSession:
         """
         if self._open:
             self._open = False
+            self.on_key = _ignore_key  # whoever listened is let go of
             if self._exchange is not None:
                 self._exchange.leave(self)
             self._socket.close()
@@ -405,9 +408,9 @@ class RtpSession:
         if key is not None:
             self.on_key(key)
 
-    def _is_quiet(self, payload: bytes) -> bool:
-        assert self._agreed is not None
-        return int(np.abs(decode(self._agreed.codec, payload)).max()) <= _QUIET_PEAK
+
+def _is_quiet(codec: Codec, payload: bytes) -> bool:
+    return int(np.abs(decode(codec, payload)).max()) <= _QUIET_PEAK
 
 
 def _address(host: str, port: int) -> Address | None:

@@ -7,8 +7,9 @@ received_call.py and placed_call.py; call_state.py says what may happen when. Fo
 ends once, with CallEnded; CallClosed follows when nothing more will be sent.
 """
 
+import weakref
 from abc import ABC, abstractmethod
-from typing import Final, assert_never
+from typing import Final, assert_never, cast
 
 from telephony.sip.acceptance import Acceptance
 from telephony.sip.call_line import CallLine
@@ -55,6 +56,7 @@ class Call(ABC):
     """
 
     def __init__(self, line: CallLine, state: CallState, *, is_ours: bool) -> None:
+        own = cast(Call, weakref.proxy(self))  # what we own does not own us: see voice/session.py
         self.state = state
         self.agreement: MediaAgreement | None = None
         self._line = line
@@ -63,9 +65,9 @@ class Call(ABC):
         self._renegotiation = Renegotiation(
             line,
             owns_call_id=is_ours,
-            on_agreement=self._change,
-            on_lost=self._lose,
-            on_useless=self._abandon,
+            on_agreement=lambda agreement: own._change(agreement),
+            on_lost=lambda now_s: own._lose(now_s),
+            on_useless=lambda error, now_s: own._abandon(error, now_s),
         )
         self._sent_refers = SentRefers(line)
         self._received_refers = ReceivedRefers(line)

@@ -67,11 +67,7 @@ class LiveCall:
         self.call_id = dialog_id.call_id
         self.peer = peer
         self.local_host = local_host
-        self.on_ended = lambda reason: None
-        self.on_media_changed = lambda agreement: None
-        self.on_key = lambda key: None
-        self.on_refer = None
-        self.on_replaced = None
+        self._listen_no_more()
         self._control = control
         self._dialog_id = dialog_id
         self._loop = asyncio.get_running_loop()
@@ -81,6 +77,13 @@ class LiveCall:
         self._renegotiation: asyncio.Future[int] | None = None
         self._referrals: dict[int, Referral] = {}
         self._referral_count = 0
+
+    def _listen_no_more(self) -> None:
+        self.on_ended = lambda reason: None
+        self.on_media_changed = lambda agreement: None
+        self.on_key = lambda key: None
+        self.on_refer = None
+        self.on_replaced = None
 
     @property
     def ended(self) -> str | None:
@@ -221,7 +224,12 @@ class LiveCall:
         if not self._established.done():
             self._established.set_exception(error or LegGoneError(reason))
             self._established.exception()  # seen: nobody may be waiting for an answer
-        self._loop.call_soon(lambda: self.on_ended(reason))
+        self._loop.call_soon(self._tell_end, reason)
+
+    def _tell_end(self, reason: str) -> None:
+        """The last that is told: who listened is let go of, and is free with the call."""
+        self.on_ended(reason)
+        self._listen_no_more()
 
     def note_closed(self) -> None:
         """Nothing more will be sent for this call."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import gc
+import weakref
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -35,6 +37,22 @@ async def test_a_caller_who_hangs_up_ends_the_leg(world: World) -> None:
     assert world.events == [LegEnded(reason="caller_hangup")]
     await world.leg.hang_up("done")
     assert len(world.events) == 1
+
+
+async def test_a_leg_that_ended_is_free_as_soon_as_nobody_has_it(world: World) -> None:
+    port = await world.answered()
+    await world.taken(port, bytes(160))
+    left = weakref.ref(world.leg), weakref.ref(world.leg._session)
+    world.caller.send("BYE")
+    await world.over()
+    world.calls.clear()
+    gc.disable()
+    try:
+        world.legs.clear()
+        await asyncio.sleep(0)
+        assert [each() for each in left] == [None, None]
+    finally:
+        gc.enable()
 
 
 async def test_a_caller_who_cancels_ends_the_leg_and_the_answer(world: World) -> None:
