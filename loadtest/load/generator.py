@@ -22,6 +22,7 @@ from loadtest.call_line import open_call
 from loadtest.clock import MediaClock
 from loadtest.errors import CallFailedError, LoadtestError
 from loadtest.impair import Impairment
+from loadtest.load.host import stolen_s
 from loadtest.load.precedence import take_precedence
 from loadtest.load.reading import RememberingReader, remembering_reader
 from loadtest.load.records import CallRecord, Pulse, record_of
@@ -230,6 +231,7 @@ class Generator:
             cpu_s=time.process_time() - self._cpu_before_s,
             reader_cpu_s=self._reader.cpu_s,
             late=tuple(self._clock.lateness.to_list()),
+            stolen_s=stolen_s(),
         )
         _tell({"pulse": asdict(pulse)})
 

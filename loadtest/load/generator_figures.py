@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from loadtest.load.records import Pulse
@@ -25,6 +26,8 @@ class GeneratorFigures:
     cpu_s: float  # all processes, prompt recognition included
     held_back: int  # arrivals for whom no caller was free
     bottleneck: str | None  # why the run cannot be trusted
+    stolen_s: float | None  # CPU time that the host took of the machine, all cores
+    stolen_most_s: float | None  # within one second
 
 
 def _by_process(pulses: Sequence[Pulse]) -> dict[int, list[Pulse]]:
@@ -49,6 +52,7 @@ def generator_figures(data: RunData) -> GeneratorFigures:
     for own in processes.values():
         late.merge(Histogram(own[-1].late))
     p99_ms = late.percentile_ms(99)
+    stolen = _stolen(next(iter(processes.values()), []))  # they share the machine
     busiest = max((_busiest(own) for own in processes.values()), default=0.0)
     return GeneratorFigures(
         processes=len(processes),
@@ -58,7 +62,15 @@ def generator_figures(data: RunData) -> GeneratorFigures:
         cpu_s=sum(own[-1].cpu_s + own[-1].reader_cpu_s for own in processes.values()),
         held_back=data.held_back,
         bottleneck=_bottleneck(p99_ms, busiest, data.held_back),
+        stolen_s=sum(stolen) if stolen else None,
+        stolen_most_s=max(stolen, default=None),
     )
+
+
+def _stolen(pulses: Sequence[Pulse]) -> list[float]:
+    """What the host took between each two pulses of one process; empty where it does not tell."""
+    told = [pulse.stolen_s for pulse in pulses if pulse.stolen_s is not None]
+    return [after - before for before, after in pairwise(told)]
 
 
 def _busiest(pulses: Sequence[Pulse]) -> float:

@@ -17,6 +17,7 @@ from loadtest.load.terminal import (
     overload_rows,
     share,
     spiked,
+    stolen,
 )
 from loadtest.statistics import Spread
 
@@ -264,6 +265,7 @@ def _details(summary: Summary) -> str:
         ("callers' clock late, p50 and p99", _late(summary)),
         ("busiest generator process", f"{share(generator.busiest, 0)} of a core"),
         ("generator processes and their CPU", f"{generator.processes}, {generator.cpu_s:.1f} s"),
+        ("taken by the machine's host", stolen(generator)),
         ("server's ticks late", late_ticks(summary.server) if summary.server.ticks else "–"),
         ("utterances in line, at most", number(summary.server.waiting_most, places=0)),
         ("utterances decoded together, mean", number(summary.server.together)),

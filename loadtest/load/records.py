@@ -142,6 +142,7 @@ class Pulse:
     cpu_s: float  # of the process that keeps the callers' clock
     reader_cpu_s: float  # of the one that recognises prompts
     late: Sequence[int] = ()  # a quality.Histogram's counts
+    stolen_s: float | None = None  # of its machine, since that started: loadtest/load/host.py
 
 
 def rounded(value: Any) -> Any:

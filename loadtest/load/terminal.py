@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from loadtest.load.generator_figures import GeneratorFigures
 from loadtest.load.overload_figures import OverloadFigures, PhaseFigures
 from loadtest.load.records import Fate
 from loadtest.load.run import Progress
@@ -120,6 +121,7 @@ def _figures(summary: Summary) -> Iterable[tuple[str, str]]:
             f"{share(generator.busiest, 0)} of a core"
         ),
     )
+    yield "taken by the machine's host", stolen(generator)
 
 
 def _server_inside(server: ServerFigures) -> Iterable[tuple[str, str]]:
@@ -188,6 +190,14 @@ def held(server: ServerFigures) -> Iterable[tuple[str, str]]:
         places = 0 if each.unit else 1
         both = f"{number(each.early, each.unit, places)}, {number(each.late, each.unit, places)}"
         yield f"{each.name}, 2nd and last quarter", f"{both}{' GREW' if each.grew else ''}"
+
+
+def stolen(generator: GeneratorFigures) -> str:
+    """What the callers' machine was denied: some of the lateness in a run is that."""
+    if generator.stolen_s is None:
+        return "–"
+    most = number(generator.stolen_most_s, "s", 2)
+    return f"{number(generator.stolen_s, 's', 2)} of its cores, {most} within a second at most"
 
 
 def late_ticks(server: ServerFigures) -> str:

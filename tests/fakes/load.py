@@ -71,6 +71,7 @@ def run_data(
                 cpu_s=generator_cores * second,
                 reader_cpu_s=0.0,
                 late=counts,
+                stolen_s=7.0 + 0.01 * second + (0.2 if second > 50 else 0.0),
             )
         )
     data.samples += [_sample(float(at_s), tasks_a_second) for at_s in range(0, 100, 2)]

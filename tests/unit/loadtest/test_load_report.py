@@ -1,6 +1,7 @@
 """The report of a run: what its figures are made of, and that it can be read back."""
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from loadtest.errors import ScenarioError
 from loadtest.load.command import EXIT_BOTTLENECK, EXIT_BROKEN, status
 from loadtest.load.compare import compare
 from loadtest.load.files import ReportFileError, read_run, to_json
+from loadtest.load.host import stolen_s
 from loadtest.load.mix import load_mix
 from loadtest.load.page import page
 from loadtest.load.plots import Axis, Line, line_plot, nice_ticks
@@ -42,6 +44,22 @@ def test_gaps_count_in_the_stretch_they_ended_in_and_calls_where_they_ended():
     (late,) = between([one], 5, 10)
     assert (early.gaps, early.fate, early.cut_offs) == (((1.0, 100.0),), Fate.STOPPED, 0)
     assert (late.gaps, late.fate, late.cut_offs) == (((8.0, 900.0),), Fate.SUCCEEDED, 2)
+
+
+def test_summary_tells_what_the_host_took_of_the_machine():
+    summary = summarise(run_data())
+    assert summary.generator.stolen_s == pytest.approx(99 * 0.01 + 0.2)
+    assert summary.generator.stolen_most_s == pytest.approx(0.21)
+    untold = run_data()
+    untold.pulses = [replace(pulse, stolen_s=None) for pulse in untold.pulses]
+    assert summarise(untold).generator.stolen_s is None
+
+
+def test_what_the_host_took_is_read_as_the_kernel_writes_it(tmp_path: Path):
+    stat = tmp_path / "stat"
+    stat.write_text("cpu  10 20 30 40 50 60 70 250 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\n")
+    assert stolen_s(stat) == 250 / os.sysconf("SC_CLK_TCK")
+    assert stolen_s(tmp_path / "nothing") is None
 
 
 def test_summary_has_the_servers_cost_per_call_and_where_the_time_went():
