@@ -193,6 +193,7 @@ class Records:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+            self._writer.clear()
             await self._writer.sync()
         await self._database.close()
         self._spool.close()

@@ -1,12 +1,13 @@
 """Carries rows from the spool to the database, in order, each exactly once in effect.
 
 Theory of operation: `accept` appends to the spool and returns. One task reads the spool from where
-it left off, executes a batch in one transaction, and moves on; when nothing is left the spool is
-cleared. While the database is away rows stay in the spool, which is flushed to the disk, and the
-task tries again. After a crash the whole spool is executed again, which changes nothing for rows
-that had arrived: every query is idempotent. Only when the disk refuses a row does it wait in
-memory, bounded; from then on so do those after it, until the database has them all, to keep the
-order.
+it left off, executes a batch in one transaction, and moves on. When nothing is left the spool is
+cleared, once nothing has come for a while or it has grown; not each time, because a file is not cut
+before the disk has written what it is at, and this loop serves calls. While the database is away
+rows stay in the spool, which is flushed to the disk, and the task tries again. After a crash the
+whole spool is executed again, which changes nothing for rows that had arrived: every query is
+idempotent. Only when the disk refuses a row does it wait in memory, bounded; from then on so do
+those after it, until the database has them all, to keep the order.
 """
 
 import asyncio
@@ -40,6 +41,8 @@ _BATCH_TIMEOUT_S: Final = 15.0
 _SETUP_TIMEOUT_S: Final = 60.0
 _BACKOFF_FIRST_S: Final = 0.05
 _BACKOFF_MAX_S: Final = 1.0  # also how old an unflushed row can get while the database is away
+_CLEARED_BYTES: Final = 1_000_000  # a minute of a hundred calls; a crash repeats no more than that
+_QUIET_S: Final = 5.0  # nothing has come for so long
 _MEMORY_ROWS: Final = 10_000  # with a full disk and no database; the oldest are lost beyond that
 
 # The database is well and will never take this row.
@@ -122,7 +125,7 @@ class SpoolWriter:
             else:
                 self.database_away = False
                 delay_s = _BACKOFF_FIRST_S
-                await self._wake.wait()
+                await self._more()
 
     async def set_up_once(self) -> None:
         """Make or upgrade the tables.
@@ -156,11 +159,25 @@ class SpoolWriter:
             raise OSError("the spool was cut short by somebody else")
         await self._write(data.splitlines(keepends=True))
         self._offset += len(data)
-        if self._offset == self._spool.size:
+        if self._offset >= _CLEARED_BYTES:
+            self.clear()
+
+    def clear(self) -> None:
+        """Forget what the database has, if it has all; it may take as long as the disk does."""
+        if self._spool.size and self._offset == self._spool.size:
             # Should the disk refuse, the rows are executed again after a crash: harmless.
             with contextlib.suppress(OSError):
                 self._spool.clear()
                 self._inherited_size = self._offset = self._synced_size = 0
+
+    async def _more(self) -> None:
+        """Wait until there is more to write."""
+        try:
+            async with asyncio.timeout(_QUIET_S):
+                await self._wake.wait()
+        except TimeoutError:
+            self.clear()
+            await self._wake.wait()
 
     async def _carry_memory(self) -> None:
         lines = list(self._memory)

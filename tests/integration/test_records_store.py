@@ -1,5 +1,6 @@
 """The records on a real database."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from datetime import timedelta
@@ -11,6 +12,7 @@ import pytest
 from actions.database import Database
 from actions.ledger import PostgresLedger
 from actions.request import ActionRequest
+from server.records import writer
 from server.records.errors import RecordsSetupError, RecordsUnavailableError
 from server.records.records import Records
 from server.records.rows import encode
@@ -151,15 +153,34 @@ async def test_without_a_database_writes_are_taken_and_queries_say_so(tmp_path: 
     await records.close()
 
 
-async def test_the_spool_is_empty_when_the_database_has_all(
-    records: Records, tmp_path: Path
+async def test_the_spool_is_empty_soon_after_the_database_has_all(
+    records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(writer, "_QUIET_S", 0.05)
+    spool = tmp_path / "spool" / "records.jsonl"
     records.call_started(call_start())
     await written(records)
     assert records.spooled == 0
-    assert (tmp_path / "spool" / "records.jsonl").stat().st_size == 0
+    async with asyncio.timeout(5):
+        while spool.stat().st_size:  # noqa: ASYNC110 - a file's size raises no event
+            await asyncio.sleep(0.01)
     assert records.written == records.accepted == 1
     assert await records.ping()
+
+
+async def test_a_spool_is_not_cut_while_rows_keep_coming_until_it_has_grown(
+    records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_CLEARED_BYTES", 2_000)
+    spool, sizes = tmp_path / "spool" / "records.jsonl", list[int]()
+    for _ in range(20):
+        records.call_started(call_start())
+        await written(records)
+        sizes.append(spool.stat().st_size)
+    assert sizes[0] < sizes[1] < sizes[2]
+    assert max(sizes) < 2_500
+    assert sizes.count(0) >= 1
+    assert records.spooled == 0
 
 
 async def test_a_row_the_database_will_never_take_stops_no_other(
