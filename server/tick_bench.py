@@ -183,10 +183,12 @@ async def _cost_elsewhere(state: CallState, count: int, seconds: float) -> TickC
             await process.communicate()
             if process.returncode != 0:
                 raise StartError(f"a process with {count} calls ended with {process.returncode}")
-            (row,) = json.loads(await asyncio.to_thread(found.read_text))
+            (row,) = cast(
+                "list[dict[str, Any]]", json.loads(await asyncio.to_thread(found.read_text))
+            )
         finally:
             await stop_child(process)
-    return TickCost(**{**row, "state": CallState(row["state"])})
+    return TickCost(state=CallState(row.pop("state")), **row)
 
 
 def _together(costs: Sequence[TickCost]) -> TickCost:

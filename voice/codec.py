@@ -84,6 +84,11 @@ _OCTETS: Final[dict[Codec, NDArray[np.uint8]]] = {
     Codec.PCMU: _ulaw_octets(),
     Codec.PCMA: _alaw_octets(),
 }
+_QUIET_PEAK: Final = 256  # of 32768, -42 dB: a frame with no more can go or come unnoticed
+_QUIET_OCTETS: Final = {
+    codec: bytes(np.flatnonzero(np.abs(levels.astype(np.int32)) <= _QUIET_PEAK).astype(np.uint8))
+    for codec, levels in _LEVELS.items()
+}
 
 
 def encode(codec: Codec, pcm: Pcm) -> bytes:
@@ -100,6 +105,11 @@ def encode(codec: Codec, pcm: Pcm) -> bytes:
 def decode(codec: Codec, payload: bytes) -> Pcm:
     """Expand n octets to int16 samples, a new array of shape (n,)."""
     return _LEVELS[codec].take(np.frombuffer(payload, _UINT8))
+
+
+def is_quiet(codec: Codec, payload: bytes) -> bool:
+    """Whether this audio may be left out without anyone missing it: no sample over -42 dB."""
+    return not payload.translate(None, _QUIET_OCTETS[codec])
 
 
 def encode_frames(codec: Codec, frames: Sequence[Pcm]) -> list[bytes]:

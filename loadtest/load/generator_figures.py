@@ -52,7 +52,7 @@ def generator_figures(data: RunData) -> GeneratorFigures:
     for own in processes.values():
         late.merge(Histogram(own[-1].late))
     p99_ms = late.percentile_ms(99)
-    stolen = _stolen(next(iter(processes.values()), []))  # they share the machine
+    stolen = [took for own in list(processes.values())[:1] for took in _stolen(own)]  # of them all
     busiest = max((_busiest(own) for own in processes.values()), default=0.0)
     return GeneratorFigures(
         processes=len(processes),

@@ -15,9 +15,7 @@ caller a repetition, which takes longer than catching up.
 from collections import deque
 from typing import Final
 
-import numpy as np
-
-from voice.codec import Codec, decode
+from voice.codec import Codec, is_quiet
 from voice.frames import FRAME_SAMPLES
 
 _HOLD: Final = 2  # frames: one piece may come 20 ms late without a gap
@@ -26,15 +24,6 @@ _MOST: Final = 50  # frames, 1 s: more than that is dropped even if it is speech
 _SPARE_TICKS: Final = 50  # 1 s: a stall that comes less often than that is heard as a gap again
 _SQUEEZE_TICKS: Final = 10  # speech loses at most one frame in 200 ms
 _MAX_EARLY: Final = 8  # pieces that wait for one before them
-_QUIET_PEAK: Final = 256  # of 32768, -42 dB: a frame with no more can go unnoticed
-
-_LEVELS: Final = np.abs(decode(Codec.PCMU, bytes(range(256))).astype(np.int32))
-_QUIET_OCTETS: Final = bytes(np.flatnonzero(_LEVELS <= _QUIET_PEAK).astype(np.uint8))
-
-
-def is_quiet(payload: bytes) -> bool:
-    """Whether this µ-law audio may be left out without anyone missing it."""
-    return not payload.translate(None, _QUIET_OCTETS)
 
 
 class IncomingLine:
@@ -141,7 +130,7 @@ class IncomingLine:
             return
         kept: deque[bytes] = deque()
         for frame in self._frames:
-            if surplus > 0 and is_quiet(frame):
+            if surplus > 0 and is_quiet(Codec.PCMU, frame):
                 surplus -= 1
                 self._skipped += 1
             else:
@@ -167,7 +156,7 @@ class IncomingLine:
             self._least, self._watched = _MOST, 0
 
     def _leave_out_spare(self) -> None:
-        while self._spare and len(self._frames) > _HOLD and is_quiet(self._frames[0]):
+        while self._spare and len(self._frames) > _HOLD and is_quiet(Codec.PCMU, self._frames[0]):
             self._frames.popleft()
             self._spare -= 1
             self._skipped += 1

@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-import numpy as np
-
 from telephony.rtp import KeyNotSentError, PacketError
 from telephony.rtp.datagrams import Sender
 from telephony.rtp.dtmf import EventPayload, KeyReceiver, key_payloads
@@ -35,13 +33,12 @@ from telephony.rtp.packet import (
 from telephony.rtp.plc import Concealer
 from telephony.rtp.ports import PortRange
 from telephony.sip.media import Direction
-from voice.codec import Codec, decode, encode
+from voice.codec import Codec, decode, encode, is_quiet
 from voice.frames import FRAME_SAMPLES, Pcm, silence
 
 logger = logging.getLogger(__name__)
 
 _COMFORT_NOISE: Final = 13  # RFC 3389
-_QUIET_PEAK: Final = 256  # of 32768, -42 dB: a frame with no more can go or come unnoticed
 _MAX_PENDING_KEYS: Final = 64
 _KEY_PAUSE_FRAMES: Final = 3  # 60 ms of audio between two keys, or receivers run them together
 _HEADER: Final = struct.Struct("!BBHII")
@@ -198,7 +195,7 @@ class RtpSession:
             expected=(payload_type, event_payload_type, _COMFORT_NOISE),
         )
         before, self._agreed = self._agreed, agreed
-        self._jitter.is_quiet = partial(_is_quiet, agreed.codec)
+        self._jitter.is_quiet = partial(is_quiet, agreed.codec)
         self._latch.agree(_address(remote_host, remote_port))
         if before is not None and (before.codec, before.direction) != (agreed.codec, direction):
             self._jitter.reset()
@@ -407,10 +404,6 @@ class RtpSession:
         self.last_event_at_s = now_s
         if key is not None:
             self.on_key(key)
-
-
-def _is_quiet(codec: Codec, payload: bytes) -> bool:
-    return int(np.abs(decode(codec, payload)).max()) <= _QUIET_PEAK
 
 
 def _address(host: str, port: int) -> Address | None:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from telephony.media_streams.line import IncomingLine, is_quiet
+from telephony.media_streams.line import IncomingLine
 from voice.codec import Codec, encode
 from voice.frames import Pcm
 
@@ -15,12 +15,6 @@ def speech(number: int) -> bytes:
 
 def drain(line: IncomingLine) -> list[bytes]:
     return list(iter(line.pop, None))
-
-
-def test_quiet_is_told_from_speech() -> None:
-    assert is_quiet(QUIET)
-    assert is_quiet(encode(Codec.PCMU, np.full(160, -200, dtype=np.int16)))
-    assert not is_quiet(QUIET[:-1] + speech(1)[:1])
 
 
 def test_nothing_is_played_until_two_frames_are_there() -> None:

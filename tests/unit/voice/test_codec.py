@@ -4,8 +4,8 @@ from typing import Protocol
 import numpy as np
 import pytest
 
-from voice.codec import Codec, decode, encode
-from voice.frames import Pcm
+from voice.codec import Codec, decode, encode, is_quiet
+from voice.frames import Pcm, silence
 
 ALL_OCTETS = bytes(range(256))
 ALL_SAMPLES: Pcm = np.arange(-32768, 32768).astype(np.int16)
@@ -81,3 +81,12 @@ def test_strided_frames_are_compressed_like_contiguous_ones(codec: Codec) -> Non
 def test_float_samples_are_refused() -> None:
     with pytest.raises(ValueError, match="int16"):
         encode(Codec.PCMU, np.zeros(160))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("codec", list(Codec))
+def test_quiet_is_told_from_speech(codec: Codec) -> None:
+    room = encode(codec, np.full(160, -200, dtype=np.int16))
+    word = encode(codec, np.full(1, 3_000, dtype=np.int16))
+    assert is_quiet(codec, room)
+    assert is_quiet(codec, encode(codec, silence()))
+    assert not is_quiet(codec, room[:-1] + word)

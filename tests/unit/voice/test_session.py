@@ -169,7 +169,9 @@ async def test_action_in_flight_is_finished_and_recorded_when_the_caller_hangs_u
 
 
 async def test_second_utterance_before_the_answer_replaces_the_first_answer():
-    script = [GREETING, [Speak(text="replaced")], (), [Speak(text="second")]]
+    script: list[Sequence[Effect]] = [
+        GREETING, [Speak(text="replaced")], (), [Speak(text="second")],
+    ]  # fmt: skip
     async with call(script, "first", "second") as rig:
         await rig.passes(1.5)
         rig.may_guess = False
