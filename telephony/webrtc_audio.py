@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable
 from enum import StrEnum
 from fractions import Fraction
+from functools import partial
 from typing import Final, Protocol, TypeAlias
 
 import numpy as np
@@ -27,13 +28,12 @@ from av.stream import Stream
 from telephony.rtp.jitter import Gap, JitterBuffer, JitterStatistics
 from telephony.rtp.packet import TIMESTAMP_MODULUS, RtpPacket, unwrap
 from telephony.rtp.plc import Concealer
-from voice.codec import Codec, decode, encode
+from voice.codec import Codec, decode, encode, is_quiet
 from voice.frames import FRAME_SAMPLES, RATE_HZ, Pcm
 from voice.resample import Resampler
 
 OPUS_HZ: Final = 48_000  # of its RTP clock and of libopus, whatever is in it (RFC 7587 §4.1)
 _RATIO: Final = OPUS_HZ // RATE_HZ
-_QUIET_PEAK: Final = 256  # of 32768, -42 dB: a frame with no more can go or come unnoticed
 _QUEUED_FRAMES: Final = 5  # 100 ms: what a stalled sender still sends; the oldest gives way
 
 # What goes out: ready to send, or to be encoded. Packet is generic in its type stub only.
@@ -69,7 +69,7 @@ class IncomingAudio:
     def __init__(self, codec: AudioCodec, *, clock: Callable[[], float]) -> None:
         self.last_packet_at_s: float | None = None
         self._clock = clock
-        self._jitter = JitterBuffer(is_quiet=_is_quiet)
+        self._jitter = JitterBuffer(is_quiet=partial(is_quiet, Codec.PCMU))
         self._concealer = Concealer()
         self._opus = _OpusToUlaw() if codec is AudioCodec.OPUS else None
 
@@ -231,7 +231,3 @@ class _OpusPacker:
         frame.pts, frame.time_base = self._pts, self._TIME_BASE
         self._pts += self._SAMPLES
         return frame
-
-
-def _is_quiet(payload: bytes) -> bool:
-    return int(np.abs(decode(Codec.PCMU, payload)).max()) <= _QUIET_PEAK

@@ -9,9 +9,8 @@ import asyncio
 import heapq
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final
-
-import numpy as np
 
 from loadtest.impair import Channel, Impairment
 from loadtest.media import LISTENING_DELAY, Sent
@@ -22,19 +21,14 @@ from server.virtual.clock import VirtualClock
 from telephony.rtp.jitter import Gap, JitterBuffer
 from telephony.rtp.packet import RtpPacket
 from telephony.rtp.plc import Concealer
-from voice.codec import Codec, decode, encode
+from voice.codec import Codec, decode, encode, is_quiet
 from voice.events import KeyPressed, LegEvent
 from voice.frames import FRAME_SAMPLES, RATE_HZ, Pcm
 
 _KEY_FRAMES: Final = 8  # from one key to the next
-_QUIET_PEAK: Final = 256  # as in telephony/rtp/session.py
 _TRANSIT_S: Final = 0.002  # of a packet on a network in good order
 _PHASE_S: Final = 0.013  # by which the caller's ticks follow ours: no two telephones are in step
 _HEADER_OCTETS: Final = 12
-
-
-def _is_quiet(payload: bytes) -> bool:
-    return int(np.abs(decode(Codec.PCMU, payload)).max()) <= _QUIET_PEAK
 
 
 class VirtualLeg:
@@ -49,7 +43,7 @@ class VirtualLeg:
         self._clock = clock
         self._channel = Channel(network or Impairment(delay_s=_TRANSIT_S))
         self._on_the_way: list[tuple[float, int, bytes]] = []
-        self._jitter = JitterBuffer(is_quiet=_is_quiet)
+        self._jitter = JitterBuffer(is_quiet=partial(is_quiet, Codec.PCMU))
         self._concealer = Concealer()
 
     @property
