@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -17,7 +18,7 @@ from server.engines import load_engines
 from server.feed import Feed
 from server.foundation import open_access, open_actions, open_provider, open_records
 from server.handoff.assembly import People
-from server.handoff.in_hand import NobodyThere
+from server.handoff.in_hand import HandOffDesk, NobodyThere
 from server.handoff.vcon_export import VconExport
 from server.headroom import Step
 from server.hearing import behind_vendor, open_line, open_turn_model
@@ -38,6 +39,8 @@ from server.records.records import Records
 from server.sip_door import SipDoor
 from server.speech import Recogniser, Speaker, hint_of
 from server.stream_door import StreamDoor, gate_of
+from server.tie_lines.far_desk import FarDesk
+from server.tie_lines.service import DeskWorld, answering
 from server.twilio_webhook import twilio_webhook
 from server.web import serving_on
 from telephony.leg import OutgoingLeg
@@ -47,6 +50,7 @@ from telephony.sip.live_call import LiveCall as SipCall
 from telephony.sip.replaces import Replaces
 from telephony.webrtc import WebRtcPeers
 from voice.floor import TurnTiming
+from voice.plane import MediaPlane
 from voice.session import SessionOptions
 
 log = logging.getLogger(__name__)
@@ -85,6 +89,7 @@ class _Inside:
     vcons: VconExport
     people: People | None  # None: callers are not handed to people
     calls: Calls
+    plane: MediaPlane
     exchange: RtpExchange
 
 
@@ -104,6 +109,8 @@ async def running(
         dialler = _Dialler()
         inside = await _open_inside(parts, config, database_url, dialler, share)
         calls = inside.calls
+        if inside.people is not None and share is not None and share.desk is not None:
+            await _take_callers_of_others(parts, inside, share.desk)
         phones = await open_phones(parts, inside.access) if inside.people else None
         door = dialler.door = await SipDoor.open(
             config.sip,
@@ -116,9 +123,10 @@ async def running(
         parts.push_async_callback(door.close)
         streams = await _open_streams(parts, config, calls, share)
         parts.push_async_callback(calls.close, timeout_s=_END_CALLS_S)
-        app = _make_app(parts, inside, streams, share)
         http = share.http if share else listen(config.http.host, config.http.port)
-        await parts.enter_async_context(serving_on(app, http))
+        if share is None or share.has_doors:
+            app = _make_app(parts, inside, streams, share)
+            await parts.enter_async_context(serving_on(app, http))
         parts.callback(inside.feed.close)
         inside.metrics.watch_resources(calls=lambda: calls.active, sip=door)
         if share is not None:
@@ -135,6 +143,30 @@ async def _join(parts: AsyncExitStack, inside: _Inside, door: SipDoor, share: Sh
     await background(parts, share.wire.keep_reporting(lambda: door.call_ids), "report of calls")
     shown = Shown(metrics=inside.metrics.exposition, feed=inside.feed)
     await parts.enter_async_context(share.siblings.answering(shown))
+
+
+async def _take_callers_of_others(parts: AsyncExitStack, inside: _Inside, desk: Path) -> None:
+    """Give callers of the other processes to people, who are all in this one."""
+    people = inside.people
+    assert people is not None
+    world = DeskWorld(
+        handoffs=people.handoffs,
+        live=inside.live,
+        plane=inside.plane,
+        records=inside.records,
+        host=inside.calls,
+        happened=people.show_approvals,
+    )
+    await parts.enter_async_context(answering(desk, world))
+
+
+async def _reach_desk(parts: AsyncExitStack, share: Share | None) -> HandOffDesk:
+    """Where callers are given to people, when that is not in this process."""
+    if share is None or share.desk is None:
+        return NobodyThere()
+    desk = FarDesk(share.desk)
+    await background(parts, desk.run(), "way to the desk")
+    return desk
 
 
 async def _open_inside(
@@ -163,7 +195,7 @@ async def _open_inside(
     vcons = vcons_of(config, records, access)
     approvals = approvals_of(config, engines.flow)
     people = None
-    if config.handoff.enabled:
+    if config.handoff.enabled and (share is None or share.has_doors):
         needs = PeopleNeeds(
             stt=stt,
             tts=tts,
@@ -176,6 +208,7 @@ async def _open_inside(
             vcons=vcons,
             approvals=approvals,
             access=access,
+            joining=share and share.siblings.joining,
             dial=dialler.dial,
             address_of=dialler.address_of,
             has_phone=dialler.has_phone,
@@ -196,7 +229,7 @@ async def _open_inside(
             metrics=metrics,
             feed=feed,
             recordings=recordings,
-            handoffs=people.handoffs if people else NobodyThere(),
+            handoffs=people.handoffs if people else await _reach_desk(parts, share),
             approvals=approvals,
             terse=load.sheds(Step.SHORT_ANSWERS),
             keys_first=load.sheds(Step.OFFER_KEYS),
@@ -223,6 +256,7 @@ async def _open_inside(
         vcons=vcons,
         people=people,
         calls=calls,
+        plane=media.plane,
         exchange=media.exchange,
     )
 

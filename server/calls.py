@@ -5,7 +5,7 @@ import logging
 import time
 import uuid
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,6 +30,7 @@ from server.handoff.in_hand import (
     HandOffOutcome,
     NobodyThere,
     TakenBack,
+    serve_safely,
 )
 from server.handoff.story import CallStory
 from server.journal import CallJournal
@@ -40,7 +41,7 @@ from server.recording import NoRecorder, StereoRecorder
 from server.records.calls import CallStart
 from telephony.leg import Leg, LegGoneError
 from voice.conversation import Return
-from voice.events import HandOff, HandOffEnded, TurnRecord
+from voice.events import HandOff, TurnRecord
 from voice.plane import MediaPlane
 from voice.ports import Actions, SpeechToText, TextToSpeech, TurnModel
 from voice.session import HANDED_OFF, CallSession, SessionOptions, SessionPorts
@@ -120,7 +121,7 @@ class Calls:
         self._retry_after_s, self._options = retry_after_s, options
         self._farewell, self._clock = farewell, clock
         self._tasks: dict[asyncio.Task[None], Callable[[str], None]] = {}  # each with its end
-        self._live = live or LiveCalls()
+        self._live = LiveCalls() if live is None else live
         self._writer = ThreadPoolExecutor(
             1, thread_name_prefix="recordings", initializer=help_calls
         )
@@ -130,6 +131,11 @@ class Calls:
     @property
     def active(self) -> int:
         return self._admission.active
+
+    @property
+    def served(self) -> int:
+        """Answered calls, and callers of other processes who are with people of this one."""
+        return len(self._live)
 
     @property
     def draining(self) -> bool:
@@ -175,6 +181,16 @@ class Calls:
         self._tasks[task] = _not_yet
         task.add_done_callback(partial(self._forget, arrival))
 
+    def host(self, work: Coroutine[None, None, None], end: Callable[[str], None]) -> None:
+        """Run what must end in order when calls do, though it is no call of this process.
+
+        Args:
+            end: told once, with the reason, that it is time.
+        """
+        task = asyncio.create_task(work)
+        self._tasks[task] = end
+        task.add_done_callback(self._over)
+
     async def drain(self, *, finish_s: float) -> None:
         """Take no new call, let those that are up finish, and after `finish_s` end the rest.
 
@@ -208,8 +224,11 @@ class Calls:
             end("server_shutdown")
 
     def _forget(self, arrival: Arrival, task: asyncio.Task[None]) -> None:
-        self._tasks.pop(task, None)
         self._admission.leave(arrival)
+        self._over(task)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a call ended by a defect", exc_info=error)
 
@@ -360,11 +379,7 @@ class Calls:
         desk = self._services.handoffs
         self._ends_by(lambda reason: desk.end(call.call_id, reason))
         log.info("caller handed off", extra={"reason": handoff.reason, "skill": handoff.skill})
-        try:
-            return await desk.serve(call, handoff)
-        except Exception:
-            log.exception("a hand-off failed by a defect; the caller is taken back")
-            return TakenBack(ended=HandOffEnded(reason="internal_error"))
+        return await serve_safely(desk, call, handoff)
 
     def _ends_by(self, end: Callable[[str], None]) -> None:
         task = asyncio.current_task()

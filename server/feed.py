@@ -4,12 +4,15 @@ A subscriber that does not keep up loses its oldest events, never anyone else's.
 """
 
 import asyncio
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, TypeAlias
 
 Subscriber: TypeAlias = asyncio.Queue[dict[str, Any] | None]
 """Events as they come; None says that the server is going down."""
+
+Joining: TypeAlias = Callable[[Subscriber], AbstractAsyncContextManager[None]]
+"""Gives a subscriber the events of this server's other processes too, meanwhile."""
 
 _BACKLOG = 256  # events a subscriber may lag behind
 

@@ -56,7 +56,7 @@ class Others(Protocol):
         ...
 
     def joining(self, subscriber: Subscriber) -> AbstractAsyncContextManager[None]:
-        """Their events go to this subscriber of ours too, meanwhile."""
+        """See server.feed.Joining."""
         ...
 
 

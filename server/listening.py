@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 from server.errors import StartError
 
@@ -34,6 +35,19 @@ def binding(what: str, host: str, port: int, *, setting: str) -> Generator[None,
             f"{what} cannot listen on {host}:{port} ({error.strerror}): stop what uses it, or set"
             f" {setting}"
         ) from error
+
+
+@contextmanager
+def unix_listener(path: Path) -> Generator[socket.socket, None, None]:
+    """A listening Unix socket at `path` meanwhile; one that an earlier life left is removed."""
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        try:
+            yield listener
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def url_of(listener: socket.socket) -> str:

@@ -66,5 +66,8 @@ class LiveCalls:
     def get(self, call_id: UUID) -> LiveCall | None:
         return self._calls.get(call_id)
 
+    def __len__(self) -> int:
+        return len(self._calls)
+
     def __iter__(self) -> Iterator[LiveCall]:
         return iter(tuple(self._calls.values()))

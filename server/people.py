@@ -24,7 +24,7 @@ from server.config import Config
 from server.desk.errors import RefusedError
 from server.desk.http import DeskDoors, desk_router
 from server.errors import StartError
-from server.feed import Feed
+from server.feed import Feed, Joining
 from server.handoff.approving import Approving
 from server.handoff.assembly import Needs, People, assemble, browser_audio
 from server.handoff.attempts import HandOffStore
@@ -66,6 +66,7 @@ class PeopleNeeds:
     vcons: VconExport
     approvals: Approvals
     access: Access
+    joining: Joining | None  # the other processes of this server; None: there are none
     dial: Dial
     address_of: Callable[[str], str]
     has_phone: Callable[[str], bool]
@@ -174,7 +175,7 @@ async def _store(parts: AsyncExitStack, config: Config, needs: PeopleNeeds) -> H
     options = WebhookOptions(url=hook.url, secret=hook.secret.get_secret_value())
     webhook = Webhook(options, config.data_dir / "webhooks")
     await parts.enter_async_context(webhook.running())
-    ends = EndsTold(needs.feed, needs.vcons, webhook.send)
+    ends = EndsTold(needs.feed, needs.vcons, webhook.send, joining=needs.joining)
     await background(parts, ends.run(), "ends of calls")
     return ToldStore(needs.records.desk, webhook.send)
 

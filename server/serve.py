@@ -73,7 +73,7 @@ async def serve_calls(
         addresses, calls = server.addresses, server.calls
         log.info("taking calls", extra={**asdict(addresses), "precedence": precedence})
         tell(addresses)
-        async with full_collections_when_idle(lambda: calls.active):
+        async with full_collections_when_idle(lambda: calls.served):
             await stop.asked.wait()
             await stop.unless_at_once(calls.drain(finish_s=config.load.drain_s))
         log.info("stopping")

@@ -25,7 +25,7 @@ from server.recording import NoRecorder, StereoRecorder
 from server.records.calls import CallStart
 from telephony.leg import CallerInfo, LegGoneError, LegRefusedError, OutgoingLeg
 from telephony.sip.errors import SipError
-from voice.events import ActionOutcome, ActionStatus, HandOff, PerformAction, TurnRecord
+from voice.events import HandOff
 from voice.plane import MediaPlane
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class CallingBack:
             info=leg.info,
             plane=world.plane,
             recorder=tapped,
-            story=CallStory(journal=_NoTurns(), actions=_NoActions()),
+            story=CallStory.without_dialog(),
             standing=lambda: _standing(context),
             started_at=started_at,
             answered_at_s=world.clock(),
@@ -195,21 +195,3 @@ def _standing(context: HandOffContext) -> Standing:
         returns={},
         verifiable=False,
     )
-
-
-class _NoTurns:
-    """voice.ports.Journal of a call without a dialog."""
-
-    def decided(self, record: TurnRecord) -> None: ...
-
-    def turn(self, record: TurnRecord) -> None: ...
-
-
-class _NoActions:
-    """voice.ports.Actions of a call without a dialog."""
-
-    async def perform(self, action: PerformAction) -> ActionOutcome:
-        """See voice.ports.Actions; nobody asks."""
-        return ActionOutcome(
-            name=action.name, key=action.key, status=ActionStatus.UNAVAILABLE, result={}
-        )

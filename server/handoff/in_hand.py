@@ -5,6 +5,7 @@ torn: set `leg.on_event` before awaiting anything, and do not await after giving
 caller's hanging up goes unnoticed.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,8 @@ from telephony.leg import CallerInfo, Leg
 from voice.events import HandOff, HandOffEnded
 from voice.plane import MediaPlane
 from voice.ports import Recorder
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,15 @@ class HandOffDesk(Protocol):
     def end(self, call_id: UUID, reason: str) -> None:
         """End the hand-off of this call, and the call: `serve` returns CallOver; idempotent."""
         ...
+
+
+async def serve_safely(desk: HandOffDesk, call: CallInHand, handoff: HandOff) -> HandOffOutcome:
+    """What the desk makes of it; after a defect of the desk's the caller is frontdesk's again."""
+    try:
+        return await desk.serve(call, handoff)
+    except Exception:
+        log.exception("a hand-off failed by a defect; the caller is taken back")
+        return TakenBack(ended=HandOffEnded(reason="internal_error"))
 
 
 class NobodyThere:

@@ -1,9 +1,11 @@
 """What some legs can do and others cannot, asked of the leg itself."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
 from typing import Protocol, runtime_checkable
 
 from telephony.rtp import KeyNotSentError
+from telephony.sip.user_to_user import UserToUser
+from telephony.sip_call_leg import SipCallLeg
 from voice.ports import AudioLeg
 
 
@@ -24,6 +26,21 @@ class CanBeReplaced(Protocol):
     """Goes on with whoever takes the far end's place (RFC 3891); SIP."""
 
     on_replaced: Callable[[str], None] | None
+
+
+@runtime_checkable
+class CanBeReferred(Protocol):
+    """Calls somebody else when we ask for it; SIP."""
+
+    async def refer(
+        self,
+        target: str,
+        *,
+        replaces: SipCallLeg | None = None,
+        user_to_user: UserToUser | None = None,
+    ) -> AsyncIterable[int]:
+        """See telephony.sip_call_leg.SipCallLeg, and telephony.sip.referral for the statuses."""
+        ...
 
 
 @runtime_checkable

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 
 from server.handoff.context import HandOffContext
 from server.handoff.handoff_token import user_to_user_of
+from server.handoff.leg_abilities import CanBeReferred
 from telephony.leg import LegGoneError, LegRefusedError
 from telephony.sip.errors import SipError
 from telephony.sip_call_leg import SipCallLeg
@@ -28,7 +29,7 @@ class Referring:
         self, leg: AudioLeg, target: str, *, replaces: AudioLeg | None, context: HandOffContext
     ) -> AsyncIterator[ReferProgressed]:
         """See run_world.Refers."""
-        if not isinstance(leg, SipCallLeg):
+        if not isinstance(leg, CanBeReferred):
             yield ReferProgressed(status=501, answer=True)
             return
         try:

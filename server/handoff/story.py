@@ -4,12 +4,12 @@ It listens where the conversation is recorded and where its actions run, and pas
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from server.handoff.context import Line
-from voice.events import ActionOutcome, PerformAction, TurnRecord
+from voice.events import ActionOutcome, ActionStatus, PerformAction, TurnRecord
 from voice.ports import Actions, Journal
 
 _SPOKEN: Final = ("speech", "keys")
@@ -24,15 +24,41 @@ class Deed:
     outcome: ActionOutcome | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """All that a story holds, for another process to go on with.
+
+    lines: what caller and agent said to each other.
+    """
+
+    turns: tuple[TurnRecord, ...] = ()
+    deeds: tuple[Deed, ...] = ()
+    lines: tuple[Line, ...] = ()
+    colleague: str | None = None
+
+
 class CallStory:
-    """voice.ports.Journal and voice.ports.Actions of one call, remembering what passes through."""
+    """voice.ports.Journal and voice.ports.Actions of one call, remembering what passes through.
+
+    Attributes:
+        colleague: who gave the caller back to us, to have them again.
+        on_deed: told of every action when it begins, and when its outcome is known.
+    """
 
     def __init__(self, *, journal: Journal, actions: Actions) -> None:
         self._journal, self._actions = journal, actions
         self._turns: dict[int, TurnRecord] = {}
         self._deeds: dict[str, Deed] = {}
         self._lines: list[Line] = []
-        self.colleague: str | None = None  # who gave the caller back to us, to have them again
+        self.colleague: str | None = None
+        self.on_deed: Callable[[Deed], None] | None = None
+
+    @classmethod
+    def without_dialog(cls, told: Told | None = None) -> "CallStory":
+        """Of a call in which no dialog of this process goes on."""
+        story = cls(journal=_NoTurns(), actions=_NoActions())
+        story.retell(told or Told())
+        return story
 
     # --- what passes through ----------------------------------------------------------------------
 
@@ -48,20 +74,43 @@ class CallStory:
 
     async def perform(self, action: PerformAction) -> ActionOutcome:
         """See voice.ports.Actions."""
-        self._deeds[action.key] = Deed(action=action, outcome=None)
+        self.happened(Deed(action=action, outcome=None))
         outcome = await self._actions.perform(action)
-        self._deeds[action.key] = Deed(action=action, outcome=outcome)
+        self.happened(Deed(action=action, outcome=outcome))
         return outcome
 
     def settled(self, action: PerformAction, outcome: ActionOutcome) -> None:
         """What came of an action after the dialog had gone on without it."""
-        self._deeds[action.key] = Deed(action=action, outcome=outcome)
+        self.happened(Deed(action=action, outcome=outcome))
+
+    def happened(self, deed: Deed) -> None:
+        """Keep it, in the place of what was known of the same action."""
+        self._deeds[deed.action.key] = deed
+        if self.on_deed is not None:
+            self.on_deed(deed)
 
     def said(self, who: str, text: str, at_s: float) -> None:
         """Add what caller and agent said to each other; `at_s` since the call was answered."""
         self._lines = [*self._lines[1 - _MOST_SPOKEN_LINES :], Line(who=who, text=text, at_s=at_s)]
 
+    def retell(self, told: Told) -> None:
+        """Know what is told, in the place of what was known of the same."""
+        self._turns |= {turn.index: turn for turn in told.turns}
+        self._deeds |= {deed.action.key: deed for deed in told.deeds}
+        self._lines = list(told.lines)
+        self.colleague = told.colleague
+
     # --- what is told -----------------------------------------------------------------------------
+
+    @property
+    def told(self) -> Told:
+        """All of it."""
+        return Told(
+            turns=self.turns,
+            deeds=self.deeds,
+            lines=tuple(self._lines),
+            colleague=self.colleague,
+        )
 
     @property
     def turns(self) -> tuple[TurnRecord, ...]:
@@ -121,3 +170,21 @@ def lines_of(turn: TurnRecord) -> list[Line]:
         at_s = turn.started_at_s + turn.times.gap_s
         lines.append(Line(who="frontdesk", text=turn.said, at_s=at_s, heard=cut))
     return lines
+
+
+class _NoTurns:
+    """voice.ports.Journal of a call without a dialog."""
+
+    def decided(self, record: TurnRecord) -> None: ...
+
+    def turn(self, record: TurnRecord) -> None: ...
+
+
+class _NoActions:
+    """voice.ports.Actions of a call without a dialog."""
+
+    async def perform(self, action: PerformAction) -> ActionOutcome:
+        """See voice.ports.Actions; nobody asks."""
+        return ActionOutcome(
+            name=action.name, key=action.key, status=ActionStatus.UNAVAILABLE, result={}
+        )

@@ -4,13 +4,14 @@ import asyncio
 import logging
 import wave
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
 from server.accounts.users import User
-from server.feed import Feed
+from server.feed import Feed, Joining, Subscriber
 from server.handoff.export import CallNotOverError, recorded_call, recording_at
 from server.handoff.vcon import RecordingReference, VconError, vcon_of
 from server.records.calls import CallDetail
@@ -84,29 +85,36 @@ class EndsTold:
         vcons: VconExport,
         tell: Callable[[str, Mapping[str, Any]], object],
         *,
+        joining: Joining | None = None,
         again_s: float = _AGAIN_S,
     ) -> None:
         """
         Args:
             tell: takes the kind of an event and JSON-ready data, as Webhook.send; never blocks.
+            joining: the other processes, if there are any.
         """
+        self._joining = joining or _nobody_joins
         self._feed, self._vcons, self._tell, self._again_s = feed, vcons, tell, again_s
         self._waiting: dict[UUID, int] = {}  # how often each was tried
 
     async def run(self) -> None:
         """Until cancelled."""
         with self._feed.subscribe() as events:
-            while True:
-                try:
-                    async with asyncio.timeout(self._again_s if self._waiting else None):
-                        event = await events.get()
-                except TimeoutError:
-                    await self._try_all()
-                    continue
-                if event is None:
-                    return
-                if event["event"] == "call_ended":
-                    self._wait_for(UUID(event["call_id"]))
+            async with self._joining(events):
+                await self._follow(events)
+
+    async def _follow(self, events: Subscriber) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._again_s if self._waiting else None):
+                    event = await events.get()
+            except TimeoutError:
+                await self._try_all()
+                continue
+            if event is None:
+                return
+            if event["event"] == "call_ended":
+                self._wait_for(UUID(event["call_id"]))
 
     def _wait_for(self, call_id: UUID) -> None:
         if len(self._waiting) >= _MOST_WAITING:
@@ -135,3 +143,7 @@ class EndsTold:
             return False
         self._tell("call.ended", {"call_id": str(call_id), "vcon": vcon})
         return True
+
+
+def _nobody_joins(events: Subscriber) -> AbstractAsyncContextManager[None]:
+    return nullcontext()

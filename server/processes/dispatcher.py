@@ -26,18 +26,20 @@ class Dispatcher:
         network: socket.socket,
         table: LineTable,
         *,
+        desk: int | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         """
         Args:
             network: the SIP socket, bound and non-blocking; it stays the caller's to close.
             table: says how many calls workers have, and takes our counts.
+            desk: the worker that agents are on, if they are.
             clock: monotonic seconds; the event loop's when None.
         """
         self._loop = asyncio.get_running_loop()
         self._network, self._table = network, table
         self._clock = clock or self._loop.time
-        self._router = Router(table.calls_of)
+        self._router = Router(table.calls_of, desk=desk)
         self._workers: dict[int, socket.socket] = {}
 
     def open(self) -> None:

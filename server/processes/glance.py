@@ -16,6 +16,7 @@ _CALL_ID: Final = re.compile(
     rb"\r\n(?:call-id|i)[ \t]*:" + _SPACE + rb"([^\s]" + _MOST + rb")", re.I
 )
 _REPLACES: Final = re.compile(rb"\r\nreplaces[ \t]*:" + _SPACE + rb"([^\s;]" + _MOST + rb")", re.I)
+_SENDER: Final = re.compile(rb"\r\n(?:from|f)[ \t]*:[^\r\n]*?sips?:([^\s;>:]" + _MOST + rb")", re.I)
 _OURS: Final = re.compile(rb"p([0-9]{1,2})-[0-9a-f]{8,}@")
 
 
@@ -24,6 +25,7 @@ class Kind(Enum):
 
     INVITE = auto()  # opens a call, unless its Call-ID is known
     OPTIONS = auto()  # asks whether a call would be taken
+    REGISTER = auto()  # says where an agent's phone is
     REQUEST = auto()  # any other request
     RESPONSE = auto()
 
@@ -34,11 +36,17 @@ class Glance:
     Attributes:
         call_id: empty when there is none: such a request is refused by whoever gets it.
         replaces: the Call-ID of the call that an INVITE wants to take the place of (RFC 3891).
+        sender: user and host of From, of an INVITE and a REGISTER: whose phone it comes from.
     """
 
     kind: Kind
     call_id: bytes
     replaces: bytes | None = None
+    sender: bytes | None = None
+
+
+_KINDS: Final = {b"INVITE": Kind.INVITE, b"OPTIONS": Kind.OPTIONS, b"REGISTER": Kind.REGISTER}
+_BY_PHONES: Final = (Kind.INVITE, Kind.REGISTER)
 
 
 def glance(data: bytes) -> Glance | None:
@@ -55,11 +63,15 @@ def glance(data: bytes) -> Glance | None:
     call_id = b"" if found is None else found[1]
     if is_response:
         return Glance(Kind.RESPONSE, call_id)
-    method = start.partition(b" ")[0]
-    if method == b"INVITE":
-        replaced = _REPLACES.search(head)
-        return Glance(Kind.INVITE, call_id, None if replaced is None else replaced[1])
-    return Glance(Kind.OPTIONS if method == b"OPTIONS" else Kind.REQUEST, call_id)
+    kind = _KINDS.get(start.partition(b" ")[0], Kind.REQUEST)
+    replaces = _first(_REPLACES, head) if kind is Kind.INVITE else None
+    sender = _first(_SENDER, head) if kind in _BY_PHONES else None
+    return Glance(kind, call_id, replaces, sender)
+
+
+def _first(field: re.Pattern[bytes], head: bytes) -> bytes | None:
+    found = field.search(head)
+    return None if found is None else found[1]
 
 
 def call_id_prefix(worker: int) -> str:

@@ -16,6 +16,7 @@ class Inheritance:
         sip: the SIP socket, to send from.
         http, streams: listening sockets, which all workers accept from.
         recogniser: the socket of the recogniser that they share; None: each has its own.
+        desk: the socket of the worker with the desk; None: callers are not handed to people.
     """
 
     number: int
@@ -26,3 +27,4 @@ class Inheritance:
     http: socket.socket
     streams: socket.socket | None
     recogniser: str | None
+    desk: str | None

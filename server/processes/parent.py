@@ -26,6 +26,7 @@ from server.processes.dispatcher import Dispatcher
 from server.processes.forking import Forking
 from server.processes.portions import check_together
 from server.processes.recogniser import recogniser_running
+from server.processes.routing import DESK
 from server.processes.staff import Estate, ProcessStaff
 from server.processes.supervisor import Supervisor
 from server.processes.table import Count, LineTable
@@ -78,7 +79,8 @@ async def _staffed(
     config: Config, database_url: str, estate: Estate, forking: Forking
 ) -> AsyncGenerator[Supervisor, None]:
     """Workers, none of them started; whatever happens none is left at the end."""
-    dispatcher = Dispatcher(estate.sip, estate.table)
+    desk = DESK if estate.desk is not None else None
+    dispatcher = Dispatcher(estate.sip, estate.table, desk=desk)
     staff = ProcessStaff(
         config, database_url, estate=estate, dispatcher=dispatcher, forking=forking
     )
@@ -108,6 +110,7 @@ def _estate(parts: AsyncExitStack, config: Config) -> Estate:
         table=closing(parts, LineTable.create(workers=config.serve.count, lines=lines)),
         folder=folder.name,
         recogniser=str(Path(folder.name, "recogniser.sock")) if shared else None,
+        desk=str(Path(folder.name, "desk.sock")) if config.handoff.enabled else None,
     )
 
 

@@ -45,10 +45,9 @@ def check_together(config: Config) -> None:
     Raises:
         StartError: something configured needs one process.
     """
-    if config.handoff.enabled:
+    if config.approval.actions:
         raise StartError(
-            f"{config.serve.count} processes cannot hand callers to people, who are on one of them:"
-            " set [handoff] enabled = false, or [serve] processes = 1; several servers with"
-            " hand-offs go behind a dispatcher (docs/decisions/0008-processes.md)"
+            f"{config.serve.count} processes cannot show what waits for approval, each having calls"
+            " of its own: set [approval] actions = [], or [serve] processes = 1"
         )
     media_ports(config.rtp, 0, config.serve.count)

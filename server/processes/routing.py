@@ -13,6 +13,9 @@ when a call ends, and a report that is lost is made good by the next.
 Two tables bound the memory. Call-IDs that no worker has reported yet are as many as the network
 likes to send: the oldest go when there are too many. Those that were reported are as many as there
 are lines, and whatever the network sends never displaces one.
+
+Agents and their phones belong to one worker, who has the desk. So all registrations go there, and
+what a phone that has registered calls: to whom the agent wants to give a caller, say.
 """
 
 from collections import OrderedDict, deque
@@ -27,6 +30,10 @@ REPORT_S: Final = 8.0  # between two reports: three may be lost
 MOST_NEW: Final = 16_384  # Call-IDs, about 5 MB: 500 new calls a second for 32 s
 _UNSEEN_S: Final = 1.0  # until when a worker has counted a call that it was given
 _MOST_GIVEN: Final = 1_024  # that are looked back at
+_MOST_PHONES: Final = 4_096
+
+DESK: Final = 0
+"""The worker that has the desk, where callers are handed to people: the first to be started."""
 
 
 @dataclass(slots=True)
@@ -48,10 +55,23 @@ class Way:
 
 
 class Router:
-    """The table. `calls` says how many calls a worker has."""
+    """The table."""
 
-    def __init__(self, calls: Callable[[int], int], *, most_new: int = MOST_NEW) -> None:
-        self._calls_of, self._most_new = calls, most_new
+    def __init__(
+        self,
+        calls: Callable[[int], int],
+        *,
+        desk: int | None = None,
+        most_new: int = MOST_NEW,
+    ) -> None:
+        """
+        Args:
+            calls: how many a worker has.
+            desk: the worker that agents are on, if they are.
+            most_new: Call-IDs that no worker has reported yet.
+        """
+        self._calls_of, self._desk, self._most_new = calls, desk, most_new
+        self._phones: OrderedDict[bytes, None] = OrderedDict()  # longest unheard of first
         self._up: set[int] = set()
         self._new: OrderedDict[bytes, _Owner] = OrderedDict()  # longest unheard of first
         self._reported: OrderedDict[bytes, _Owner] = OrderedDict()  # likewise
@@ -92,6 +112,8 @@ class Router:
             return Way(owner.worker, may_decline=is_unsettled)
         if seen.kind is Kind.INVITE:
             return self._place(seen, now_s)
+        if seen.kind is Kind.REGISTER and self._desk is not None:
+            return self._to_desk(seen)
         own = placed_by(seen.call_id)
         if own in self._up:
             return Way(own)
@@ -117,21 +139,41 @@ class Router:
 
     def _place(self, invite: Glance, now_s: float) -> Way | None:
         replaced = invite.replaces and self._owner_of(invite.replaces)
-        way = Way(replaced) if isinstance(replaced, int) else self._next(0, now_s)
+        if isinstance(replaced, int):
+            way = Way(replaced)
+        elif invite.sender in self._phones and self._desk is not None and self._desk in self._up:
+            way = Way(self._desk)
+        else:
+            way = self._next(0, now_s)
         if way is not None and invite.call_id:
             if len(self._new) >= self._most_new:
                 self._new.popitem(last=False)
             self._new[invite.call_id] = _Owner(way.worker, now_s)
         return way
 
+    def _to_desk(self, register: Glance) -> Way | None:
+        """Nobody else knows agents; while the desk is not there, phones ask again."""
+        if self._desk is None or self._desk not in self._up:
+            return None
+        if register.sender is not None:
+            self._phones[register.sender] = None
+            self._phones.move_to_end(register.sender)
+            if len(self._phones) > _MOST_PHONES:
+                self._phones.popitem(last=False)
+        return Way(self._desk)
+
     def _next(self, asked: int, now_s: float) -> Way | None:
         """The worker with the most room of those not asked; when all were, one must answer."""
         if not self._up:
             return None
         left = [worker for worker in self._up if not asked >> worker & 1]
-        chosen = min(left or self._up, key=lambda worker: (self._load(worker, now_s), worker))
+        chosen = min(left or self._up, key=lambda worker: self._rank(worker, now_s))
         self._given[chosen].append(now_s)
         return Way(chosen, may_decline=bool(left))
+
+    def _rank(self, worker: int, now_s: float) -> tuple[int, bool, int]:
+        """The lowest gets the next call; of equals the desk last, which has other work."""
+        return self._load(worker, now_s), worker == self._desk, worker
 
     def _load(self, worker: int, now_s: float) -> int:
         """Its calls, with those on their way to it."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server.processes.inheritance import Inheritance
+from server.processes.routing import DESK
 from server.processes.shared_lines import SharedLines
 from server.processes.siblings import Siblings
 from server.processes.wire import PassedDatagrams
@@ -16,6 +17,7 @@ class Share:
 
     Attributes:
         recogniser: the socket of the recogniser that all share; None: each has its own.
+        desk: the socket of the worker with the desk; None: callers are not handed to people.
     """
 
     number: int
@@ -25,6 +27,12 @@ class Share:
     http: socket.socket
     streams: socket.socket | None
     recogniser: Path | None
+    desk: Path | None
+
+    @property
+    def has_doors(self) -> bool:
+        """Whether it accepts HTTP: all do, unless agents' desks must all be in one."""
+        return self.desk is None or self.number == DESK
 
     @classmethod
     def open(cls, given: Inheritance) -> "Share":
@@ -41,4 +49,5 @@ class Share:
             http=given.http,
             streams=given.streams,
             recogniser=recogniser,
+            desk=None if given.desk is None else Path(given.desk),
         )

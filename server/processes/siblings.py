@@ -7,7 +7,6 @@ is left out: it is being started again. The recogniser, where they share one, is
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from fastapi.responses import StreamingResponse
 
 from server.feed import Feed, Subscriber
 from server.lifetime import background
+from server.listening import unix_listener
 from server.processes import exposition
 from server.processes.table import Count, LineTable
 from server.recognition.inheritance import NAME as RECOGNISER
@@ -56,21 +56,19 @@ class Siblings:
         self._others = {
             other: _client(folder, other) for other in range(table.workers) if other != number
         }
+        self._open = asyncio.Event()
 
     @asynccontextmanager
     async def answering(self, shown: Shown) -> AsyncGenerator[None, None]:
         """Answer the others meanwhile."""
         path = _socket(self._folder, self._number)
-        path.unlink(missing_ok=True)  # left by the life before
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.bind(str(path))
-        listener.listen()
         async with AsyncExitStack() as parts:
+            listener = parts.enter_context(unix_listener(path))
             for client in self._others.values():
                 await parts.enter_async_context(client)
             await parts.enter_async_context(serving_on(_app(shown), listener))
+            self._open.set()
             yield
-        path.unlink(missing_ok=True)
         with suppress(OSError):  # others are still there, or the parent was faster
             self._folder.rmdir()
 
@@ -101,6 +99,7 @@ class Siblings:
         return answer.text
 
     async def _follow(self, other: int, subscriber: Subscriber) -> None:
+        await self._open.wait()
         while True:
             try:
                 async for event in self._events(other):

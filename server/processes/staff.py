@@ -20,6 +20,7 @@ class Estate:
         http, streams: listening; all accept from them. None: no media streams are taken.
         folder: of the workers' own sockets.
         recogniser: the socket of the recogniser that they share; None: each has its own.
+        desk: the socket of the worker with the desk; None: callers are not handed to people.
     """
 
     sip: socket.socket
@@ -28,6 +29,7 @@ class Estate:
     table: LineTable
     folder: str
     recogniser: str | None
+    desk: str | None
 
 
 class ProcessStaff:
@@ -82,6 +84,7 @@ class ProcessStaff:
             http=estate.http,
             streams=estate.streams,
             recogniser=estate.recogniser,
+            desk=estate.desk,
         )
 
 

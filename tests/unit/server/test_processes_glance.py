@@ -32,6 +32,7 @@ def test_call_id_is_found_however_it_is_written(field: str):
     [
         ("INVITE sip:a@b SIP/2.0", Kind.INVITE),
         ("OPTIONS sip:a@b SIP/2.0", Kind.OPTIONS),
+        ("REGISTER sip:b SIP/2.0", Kind.REGISTER),
         ("BYE sip:a@b SIP/2.0", Kind.REQUEST),
         ("invite sip:a@b SIP/2.0", Kind.REQUEST),  # methods are case-sensitive (§7.1)
         ("SIP/2.0 200 OK", Kind.RESPONSE),
@@ -100,3 +101,24 @@ def test_long_report_comes_in_pieces():
 def test_frame_that_was_cut_short_is_none():
     with pytest.raises(ValueError, match="cut short"):
         unpack(b"\0\0")
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        *("From: <sip:201@pbx.example>;tag=x", "f:sip:201@pbx.example;tag=x"),
+        *('From: "Ann" <sips:201@pbx.example:5061>;tag=x', "FROM : Ann <sip:201@pbx.example>"),
+    ],
+)
+@pytest.mark.parametrize("method", ["INVITE", "REGISTER"])
+def test_whose_phone_it_is_stands_in_from(method: str, field: str):
+    seen = glance(message(f"{method} sip:a@b SIP/2.0", "To: <sip:9@b>", field, "Call-ID: one@host"))
+    assert seen is not None
+    assert seen.sender == b"201@pbx.example"
+
+
+def test_nobody_is_told_by_other_requests_and_broken_fields():
+    for method, field in (("BYE", "From: <sip:201@b>"), ("INVITE", "From: tel:+1555")):
+        seen = glance(message(f"{method} sip:a@b SIP/2.0", field, "Call-ID: one@host"))
+        assert seen is not None
+        assert seen.sender is None

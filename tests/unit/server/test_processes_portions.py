@@ -39,11 +39,11 @@ def test_recognition_threads_are_those_of_all_workers(threads: int, workers: int
     )
 
 
-def test_hand_offs_and_several_processes_exclude_each_other():
-    together = load_config(serve={"processes": 2})
-    with pytest.raises(StartError, match=r"\[handoff\] enabled = false"):
+def test_approvals_and_several_processes_exclude_each_other():
+    check_together(load_config(serve={"processes": 2}))
+    together = load_config(serve={"processes": 2}, approval={"actions": ["change_address"]})
+    with pytest.raises(StartError, match=r"\[approval\] actions = \[\]"):
         check_together(together)
-    check_together(load_config(serve={"processes": 2}, handoff={"enabled": False}))
 
 
 def test_container_that_is_allowed_less_than_it_sees_has_fewer_cores(tmp_path: Path):

@@ -15,9 +15,12 @@ class House:
     calls: dict[int, int] = field(default_factory=dict[int, int])
     most_new: int = 100
     now_s: float = 0.0
+    desk: int | None = None
 
     def __post_init__(self) -> None:
-        self.router = Router(lambda worker: self.calls.get(worker, 0), most_new=self.most_new)
+        self.router = Router(
+            lambda worker: self.calls.get(worker, 0), desk=self.desk, most_new=self.most_new
+        )
         for worker in self.calls:
             self.router.came_up(worker)
 
@@ -28,6 +31,15 @@ class House:
         way = self.send(Kind.INVITE, call_id, replaces)
         assert way is not None
         return way.worker
+
+    def call_from(self, sender: bytes) -> int:
+        """A new call of whoever says they are this."""
+        way = self.router.way(Glance(Kind.INVITE, sender + b"-call", None, sender), self.now_s)
+        assert way is not None
+        return way.worker
+
+    def register(self, sender: bytes) -> Way | None:
+        return self.router.way(Glance(Kind.REGISTER, sender + b"-reg", None, sender), self.now_s)
 
     def give_back(self, call_id: bytes, asked: int, kind: Kind = Kind.INVITE) -> Way | None:
         return self.router.way_after(Glance(kind, call_id), asked, self.now_s)
@@ -176,3 +188,43 @@ def test_calls_of_a_worker_that_died_are_forgotten_and_open_anew_elsewhere(repor
     assert house.invite(b"call") == 0
     house.router.came_up(1)
     assert house.send(Kind.REQUEST, b"other") == Way(0)
+
+
+# --- people, who are all on one worker ---
+
+
+def test_registrations_and_what_those_phones_call_go_to_the_desk():
+    house = House({0: 9, 1: 0}, desk=0)
+    assert house.call_from(b"201@host") == 1
+    house.now_s = 60.0  # that call is long over
+    assert house.register(b"201@host") == Way(0)
+    assert house.call_from(b"201@host") == 0
+    assert house.call_from(b"202@host") == 1
+
+
+def test_registration_waits_for_a_desk_that_is_not_there():
+    house = House({0: 0, 1: 0}, desk=0)
+    house.router.went_down(0)
+    assert house.register(b"201@host") is None  # the phone asks again
+    assert house.call_from(b"201@host") == 1
+    house.router.came_up(0)
+    assert house.register(b"201@host") == Way(0)
+
+
+def test_of_workers_with_as_many_calls_the_desk_is_the_last_to_get_one():
+    house = House({0: 0, 1: 0, 2: 0}, desk=0)
+    assert [house.invite(b"%d" % each) for each in range(4)] == [1, 2, 0, 1]
+
+
+def test_whoever_registers_without_end_takes_no_memory_without_end():
+    house = House({0: 0, 1: 0}, desk=0)
+    house.register(b"201@host")
+    for number in range(5_000):
+        house.register(b"%d@flood" % number)
+    assert house.call_from(b"4999@flood") == 0
+    assert house.call_from(b"201@host") == 1  # forgotten, until it registers again
+
+
+def test_without_hand_offs_a_registration_is_like_any_request():
+    house = House({1: 0, 2: 0})
+    assert house.register(b"201@host") == Way(1)
