@@ -5,7 +5,6 @@ import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -18,7 +17,6 @@ from server.engines import load_engines
 from server.feed import Feed
 from server.foundation import open_access, open_actions, open_provider, open_records
 from server.handoff.assembly import People
-from server.handoff.in_hand import HandOffDesk, NobodyThere
 from server.handoff.vcon_export import VconExport
 from server.headroom import Step
 from server.hearing import behind_vendor, open_line, open_turn_model
@@ -39,8 +37,9 @@ from server.records.records import Records
 from server.sip_door import SipDoor
 from server.speech import Recogniser, Speaker, hint_of
 from server.stream_door import StreamDoor, gate_of
-from server.tie_lines.far_desk import FarDesk
-from server.tie_lines.service import DeskWorld, answering
+from server.tie_lines.far_calls import FarCalls
+from server.tie_lines.opening import reach_desk
+from server.tie_lines.service import Reception, answering
 from server.twilio_webhook import twilio_webhook
 from server.web import serving_on
 from telephony.leg import OutgoingLeg
@@ -50,7 +49,6 @@ from telephony.sip.live_call import LiveCall as SipCall
 from telephony.sip.replaces import Replaces
 from telephony.webrtc import WebRtcPeers
 from voice.floor import TurnTiming
-from voice.plane import MediaPlane
 from voice.session import SessionOptions
 
 log = logging.getLogger(__name__)
@@ -89,7 +87,8 @@ class _Inside:
     vcons: VconExport
     people: People | None  # None: callers are not handed to people
     calls: Calls
-    plane: MediaPlane
+    far: FarCalls
+    reception: Reception | None  # for callers of other processes
     exchange: RtpExchange
 
 
@@ -109,8 +108,8 @@ async def running(
         dialler = _Dialler()
         inside = await _open_inside(parts, config, database_url, dialler, share)
         calls = inside.calls
-        if inside.people is not None and share is not None and share.desk is not None:
-            await _take_callers_of_others(parts, inside, share.desk)
+        if inside.reception is not None and share is not None and share.desk is not None:
+            await parts.enter_async_context(answering(share.desk, inside.reception))
         phones = await open_phones(parts, inside.access) if inside.people else None
         door = dialler.door = await SipDoor.open(
             config.sip,
@@ -143,30 +142,6 @@ async def _join(parts: AsyncExitStack, inside: _Inside, door: SipDoor, share: Sh
     await background(parts, share.wire.keep_reporting(lambda: door.call_ids), "report of calls")
     shown = Shown(metrics=inside.metrics.exposition, feed=inside.feed)
     await parts.enter_async_context(share.siblings.answering(shown))
-
-
-async def _take_callers_of_others(parts: AsyncExitStack, inside: _Inside, desk: Path) -> None:
-    """Give callers of the other processes to people, who are all in this one."""
-    people = inside.people
-    assert people is not None
-    world = DeskWorld(
-        handoffs=people.handoffs,
-        live=inside.live,
-        plane=inside.plane,
-        records=inside.records,
-        host=inside.calls,
-        happened=people.show_approvals,
-    )
-    await parts.enter_async_context(answering(desk, world))
-
-
-async def _reach_desk(parts: AsyncExitStack, share: Share | None) -> HandOffDesk:
-    """Where callers are given to people, when that is not in this process."""
-    if share is None or share.desk is None:
-        return NobodyThere()
-    desk = FarDesk(share.desk)
-    await background(parts, desk.run(), "way to the desk")
-    return desk
 
 
 async def _open_inside(
@@ -229,7 +204,9 @@ async def _open_inside(
             metrics=metrics,
             feed=feed,
             recordings=recordings,
-            handoffs=people.handoffs if people else await _reach_desk(parts, share),
+            handoffs=people.handoffs
+            if people
+            else await reach_desk(parts, share and share.desk, live, approvals),
             approvals=approvals,
             terse=load.sheds(Step.SHORT_ANSWERS),
             keys_first=load.sheds(Step.OFFER_KEYS),
@@ -246,6 +223,18 @@ async def _open_inside(
         ),
         live=live,
     )
+    far, reception = FarCalls(media.plane), None
+    if people is not None:
+        reception = Reception(
+            handoffs=people.handoffs,
+            live=live,
+            plane=media.plane,
+            records=records,
+            host=calls,
+            happened=people.show_approvals,
+            approvals=approvals,
+            far=far,
+        )
     return _Inside(
         config=config,
         metrics=metrics,
@@ -256,7 +245,8 @@ async def _open_inside(
         vcons=vcons,
         people=people,
         calls=calls,
-        plane=media.plane,
+        far=far,
+        reception=reception,
         exchange=media.exchange,
     )
 
@@ -313,7 +303,14 @@ def _make_app(
         phone = PhoneDoor(config.phone, calls=inside.calls, peers=peers, feed=inside.feed)
         app.include_router(phone.router)
     if inside.people is not None:
-        mount_people(app, config, inside.people, access=inside.access, live=inside.live)
+        mount_people(
+            app,
+            config,
+            inside.people,
+            access=inside.access,
+            live=inside.live,
+            far=inside.far,
+        )
     return app
 
 

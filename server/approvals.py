@@ -108,6 +108,18 @@ class Approvals:
         if gone:
             self.on_change(call_id)
 
+    def mirror(self, pending: Pending) -> None:
+        """Show what waits in another process, which learns by `decision` what is decided here."""
+        self._pending[pending.id] = pending
+        self.on_change(pending.call_id)
+
+    def withdraw(self, action_id: str) -> None:
+        """It does not wait any more, wherever that was decided; idempotent."""
+        gone = self._pending.pop(action_id, None)
+        if gone is not None:
+            gone.decision.cancel()
+            self.on_change(gone.call_id)
+
     def ask(self, call_id: UUID, action: PerformAction, detail: str) -> Pending:
         """Show it to whoever may decide."""
         pending = Pending(

@@ -198,9 +198,9 @@ class Calls:
         """
         self._admission.draining = True
         if self._tasks:
-            log.info("calls go on until they are done", extra={"calls": len(self._tasks)})
-            _, late = await asyncio.wait(self._tasks, timeout=finish_s)
-            log.info("drained", extra={"cut_short": len(late)})
+            log.info("calls go on until they are done", extra={"calls": self.served})
+            await asyncio.wait(self._tasks, timeout=finish_s)
+            log.info("drained", extra={"cut_short": self.served})
         if self._tasks:
             self._end_all()
             await asyncio.wait(self._tasks, timeout=_LAST_WORDS_S)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from server.handoff.in_hand import CallInHand
@@ -16,18 +16,31 @@ Tap: TypeAlias = Callable[[Pcm, Pcm], None]
 """Told 20 ms of the caller, and of what they were sent, each of shape (160,); never blocks."""
 
 
+class Tappable(Protocol):
+    """Where a call can be listened to."""
+
+    def add(self, tap: Tap) -> None:
+        """A tap that raises is removed."""
+        ...
+
+    def remove(self, tap: Tap) -> None:
+        """Idempotent."""
+        ...
+
+
 class TappedRecorder:
-    """A call's recorder that others may listen at. A tap that raises is removed."""
+    """A call's recorder, and Tappable."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._taps: list[Tap] = []
 
     def add(self, tap: Tap) -> None:
+        """See Tappable."""
         self._taps.append(tap)
 
     def remove(self, tap: Tap) -> None:
-        """Idempotent."""
+        """See Tappable."""
         if tap in self._taps:
             self._taps.remove(tap)
 
@@ -47,7 +60,7 @@ class LiveCall:
     """One call that is up; `tapped` is where it can be listened to."""
 
     in_hand: CallInHand
-    tapped: TappedRecorder
+    tapped: Tappable
 
 
 class LiveCalls:

@@ -41,6 +41,7 @@ from server.live_calls import LiveCalls
 from server.precedence import help_calls
 from server.records.errors import RecordsUnavailableError
 from server.records.records import Records
+from server.tie_lines.far_calls import FarCalls
 from telephony.hold_music import MusicFileError
 from telephony.sip.live_call import LiveCall as SipCall
 from telephony.sip.replaces import Replaces
@@ -122,7 +123,13 @@ async def open_people(parts: AsyncExitStack, config: Config, needs: PeopleNeeds)
 
 
 def mount_people(
-    app: FastAPI, config: Config, people: People, *, access: Access, live: LiveCalls
+    app: FastAPI,
+    config: Config,
+    people: People,
+    *,
+    access: Access,
+    live: LiveCalls,
+    far: FarCalls,
 ) -> None:
     """Open the desk and the supervisors' page."""
     peers = WebRtcPeers(webrtc_options(config.phone, media_timeout_s=config.rtp.media_timeout_s))
@@ -133,6 +140,7 @@ def mount_people(
         directory=people.desk.directory,
         approving=people.approving,
         audit=_Audited(access),
+        far=far,
     )
     app.include_router(
         desk_router(

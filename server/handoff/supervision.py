@@ -18,7 +18,8 @@ from server.handoff.figures import Figures
 from server.handoff.run import TransferRun
 from server.handoff.sentiment import sentiment_of
 from server.handoff.stage import AGENT
-from server.live_calls import LiveCall, LiveCalls, Tap
+from server.live_calls import LiveCall, LiveCalls, Tap, Tappable
+from server.tie_lines.far_calls import FarCalls
 from telephony.queue import CallQueue
 from telephony.transfer import TransferState
 from voice.frames import Pcm
@@ -48,7 +49,8 @@ class _Presence:
     """How one supervisor is in one call."""
 
     leg: AudioLeg
-    tap: Tap | None = None  # listens at the call's recorder
+    tap: Tap | None = None  # listens to the call
+    tapped: Tappable | None = None  # there
     member: str | None = None  # in the call's room
 
 
@@ -64,8 +66,14 @@ class RoomSupervision:
         directory: AgentDirectory,
         approving: Approving,
         audit: Audit,
+        far: FarCalls,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """
+        Args:
+            far: the calls of other processes.
+        """
+        self._far = far
         self._live, self._handoffs, self._queue = live, handoffs, queue
         self._directory, self._audit, self._clock = directory, audit, clock
         self._approving, self._figures = approving, Figures(queue)
@@ -75,7 +83,9 @@ class RoomSupervision:
 
     def calls(self) -> Sequence[BoardCall]:
         """See Supervision."""
-        return [self._seen(each) for each in self._live]
+        ours = {each.in_hand.call_id: self._seen(each) for each in self._live}
+        others = [row for row in self._far.rows() if row.call_id not in ours]
+        return sorted([*ours.values(), *others], key=lambda row: row.for_s, reverse=True)
 
     def queue(self) -> QueueFigures:
         """See Supervision."""
@@ -96,17 +106,12 @@ class RoomSupervision:
         return self._approving.on_board()
 
     def _seen(self, call: LiveCall) -> BoardCall:
-        hand = call.in_hand
-        run = self._handoffs.get(hand.call_id)
-        return BoardCall(
-            call_id=hand.call_id,
-            state="frontdesk" if run is None else _STATES.get(run.state, "frontdesk"),
-            caller=mask_caller(hand.info.caller),
-            for_s=self._clock() - hand.answered_at_s,
-            task=hand.standing().task,
-            agent=self._name(run.agent) if run is not None else None,
-            sentiment=sentiment_of(hand.story.turns),
-        )
+        row = seen(call, self._clock())
+        run = self._handoffs.get(row.call_id)
+        if run is None:
+            return row
+        state = _STATES.get(run.state, "frontdesk")
+        return row.model_copy(update={"state": state, "agent": self._name(run.agent)})
 
     def _name(self, agent: str | None) -> str | None:
         if agent is None:
@@ -123,7 +128,8 @@ class RoomSupervision:
     ) -> None:
         """See Supervision."""
         live = self._live.get(call_id)
-        if live is None:
+        tapped = live.tapped if live is not None else self._far.tappable(call_id)
+        if tapped is None:
             raise RefusedError("this call is over", code="gone")
         run = self._handoffs.get(call_id)
         if mode != "listen" and (run is None or run.state is not TransferState.JOINED):
@@ -132,8 +138,8 @@ class RoomSupervision:
         self._take_out(call_id, supervisor_id)
         present = self._present[call_id, supervisor_id] = _Presence(leg=leg)
         if mode == "listen" or run is None:
-            present.tap = _relay(leg)
-            live.tapped.add(present.tap)
+            present.tap, present.tapped = _relay(leg), tapped
+            tapped.add(present.tap)
         else:
             self._enter(run, present, supervisor_id, mode)
 
@@ -161,13 +167,26 @@ class RoomSupervision:
         present = self._present.pop((call_id, supervisor_id), None)
         if present is None:
             return
-        live, run = self._live.get(call_id), self._handoffs.get(call_id)
-        if present.tap is not None and live is not None:
-            live.tapped.remove(present.tap)
+        run = self._handoffs.get(call_id)
+        if present.tap is not None and present.tapped is not None:
+            present.tapped.remove(present.tap)
         if present.member is not None and run is not None:
             room = run.stage.room
             if present.member in room.members:
                 room.remove(present.member)
+
+
+def seen(call: LiveCall, now_s: float) -> BoardCall:
+    """A call that no person has; `now_s` on the clock of the call sessions."""
+    hand = call.in_hand
+    return BoardCall(
+        call_id=hand.call_id,
+        state="frontdesk",
+        caller=mask_caller(hand.info.caller),
+        for_s=now_s - hand.answered_at_s,
+        task=hand.standing().task,
+        sentiment=sentiment_of(hand.story.turns),
+    )
 
 
 def _relay(leg: AudioLeg) -> Tap:

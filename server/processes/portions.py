@@ -43,11 +43,6 @@ def worker_config(config: Config, worker: int, workers: int) -> Config:
 def check_together(config: Config) -> None:
     """
     Raises:
-        StartError: something configured needs one process.
+        StartError: what is divided is too little for so many processes.
     """
-    if config.approval.actions:
-        raise StartError(
-            f"{config.serve.count} processes cannot show what waits for approval, each having calls"
-            " of its own: set [approval] actions = [], or [serve] processes = 1"
-        )
     media_ports(config.rtp, 0, config.serve.count)

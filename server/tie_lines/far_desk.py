@@ -22,15 +22,19 @@ from server.tie_lines.connection import Connection
 from server.tie_lines.messages import (
     Audio,
     Brought,
+    Decide,
     Ended,
     HangUp,
     Happened,
+    Listen,
     Message,
     Over,
     Press,
     Refer,
     Referred,
+    Unlisten,
 )
+from server.tie_lines.showing import Showing
 from telephony.leg import LegGoneError
 from telephony.sip.errors import SipError
 from telephony.sip.replaces import parse_replaces
@@ -47,13 +51,20 @@ _PATIENCE_S: Final = 6.0  # of a caller whom nobody can be asked about: it may b
 class FarDesk:
     """Implements HandOffDesk; `run` must go on meanwhile. Made for one event loop."""
 
-    def __init__(self, path: Path, *, patience_s: float = _PATIENCE_S) -> None:
+    def __init__(
+        self,
+        path: Path,
+        showing: Callable[[Connection], Showing],
+        *,
+        patience_s: float = _PATIENCE_S,
+    ) -> None:
         """
         Args:
             path: the socket of server.tie_lines.service.
+            showing: what shows our calls there, for a connection that is up.
             patience_s: how long a caller is kept while the desk's process is not there.
         """
-        self._path, self._patience_s = path, patience_s
+        self._path, self._showing, self._patience_s = path, showing, patience_s
         self._numbers = count(1)
         self._away: dict[int, Away] = {}
         self._connection: Connection | None = None
@@ -106,12 +117,18 @@ class FarDesk:
     # --- the connection -------------------------------------------------------------------------
 
     async def _keep(self, connection: Connection) -> None:
-        self._connection = connection
+        self._connection, showing = connection, self._showing(connection)
         self._up.set()
+        shown = asyncio.create_task(showing.run(), name="calls shown to the desk")
         try:
             async for message in connection.messages():
-                self._take(message)
+                if isinstance(message, Listen | Unlisten | Decide):
+                    showing.take(message)
+                else:
+                    self._take(message)
         finally:
+            shown.cancel()
+            showing.close()
             self._connection = None
             self._up.clear()
             connection.close()

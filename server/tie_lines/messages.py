@@ -18,10 +18,11 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from dialog.standing import Standing
+from server.desk.board import BoardCall
 from server.handoff.in_hand import HandOffOutcome
 from server.handoff.story import Deed, Told
 from telephony.leg import CallerInfo
-from voice.events import HandOff, LegEvent
+from voice.events import HandOff, LegEvent, PerformAction
 from voice.frames import FRAME_SAMPLES, Pcm
 
 MAX_BODY: Final = 16 << 20
@@ -126,6 +127,55 @@ class HangUp:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """To the desk, again and again: all calls of home."""
+
+    calls: tuple[BoardCall, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Awaited:
+    """See server.approvals.Pending."""
+
+    id: str
+    call_id: UUID
+    action: PerformAction
+    detail: str
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Awaiting:
+    """To the desk, when it changes: all that waits for a person's word at home."""
+
+    actions: tuple[Awaited, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decide:
+    """To home: what a person said of an action."""
+
+    call_id: UUID
+    action_id: str
+    approved: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    """To home: send what is heard in this call, mixed, under this number."""
+
+    number: int
+    call_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlisten:
+    """To home: and no more."""
+
+    number: int
+
+
 @dataclass(frozen=True, slots=True)
 class Audio:
     """Either way: 20 ms of each of these callers, or for them; frames of shape (160,)."""
@@ -145,6 +195,11 @@ Message: TypeAlias = (
     | Press
     | Refer
     | HangUp
+    | Seen
+    | Awaiting
+    | Decide
+    | Listen
+    | Unlisten
 )
 
 
@@ -162,6 +217,11 @@ class Kind(IntEnum):
     PRESS = 8
     REFER = 9
     HANG_UP = 10
+    SEEN = 11
+    AWAITING = 12
+    DECIDE = 13
+    LISTEN = 14
+    UNLISTEN = 15
 
 
 _KINDS: Final[dict[type[Any], Kind]] = {
@@ -175,6 +235,11 @@ _KINDS: Final[dict[type[Any], Kind]] = {
     Press: Kind.PRESS,
     Refer: Kind.REFER,
     HangUp: Kind.HANG_UP,
+    Seen: Kind.SEEN,
+    Awaiting: Kind.AWAITING,
+    Decide: Kind.DECIDE,
+    Listen: Kind.LISTEN,
+    Unlisten: Kind.UNLISTEN,
 }
 _ADAPTERS: Final[dict[Kind, TypeAdapter[Any]]] = {
     kind: TypeAdapter(message) for message, kind in _KINDS.items()

@@ -13,17 +13,22 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+from server.approvals import Approvals, Pending
 from server.handoff.in_hand import CallInHand, HandOffDesk, serve_safely
 from server.handoff.story import CallStory, Told
 from server.listening import unix_listener
-from server.live_calls import LiveCall, LiveCalls, TappedRecorder
+from server.live_calls import LiveCall, LiveCalls
 from server.observability import session_id
 from server.recording import NoRecorder
 from server.records.calls import CallStart
 from server.tie_lines.connection import Connection
+from server.tie_lines.far_calls import LISTENING, FarCalls
 from server.tie_lines.messages import (
     Audio,
+    Awaited,
+    Awaiting,
     Brought,
+    Decide,
     Ended,
     Happened,
     Message,
@@ -31,9 +36,11 @@ from server.tie_lines.messages import (
     Referred,
     Replaced,
     Reported,
+    Seen,
 )
 from server.tie_lines.tied_leg import TiedLeg
 from voice.events import HandOff
+from voice.frames import Pcm
 from voice.plane import MediaPlane
 
 _PROCESS_GONE = "network_error"  # of a caller whose process is: see voice.events.LegEnded
@@ -52,10 +59,12 @@ class Host(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeskWorld:
+class Reception:
     """What callers of other processes meet.
 
     happened: told that something of this call was settled.
+    approvals: those of this process, which show what waits in the others too.
+    far: what supervisors see and hear of the others' calls.
     """
 
     handoffs: HandOffDesk
@@ -64,10 +73,12 @@ class DeskWorld:
     records: StartedCalls
     host: Host
     happened: Callable[[UUID], None]
+    approvals: Approvals
+    far: FarCalls
 
 
 @asynccontextmanager
-async def answering(path: Path, world: DeskWorld) -> AsyncGenerator[None, None]:
+async def answering(path: Path, world: Reception) -> AsyncGenerator[None, None]:
     """Take callers of other processes meanwhile, on a Unix socket at `path`."""
 
     async def attend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -85,18 +96,16 @@ async def answering(path: Path, world: DeskWorld) -> AsyncGenerator[None, None]:
 class _Caller:
     """One caller who is here."""
 
-    def __init__(self, brought: Brought, connection: Connection, world: DeskWorld) -> None:
+    def __init__(self, brought: Brought, connection: Connection, world: Reception) -> None:
         self.leg = TiedLeg(
             brought.number, brought.info, connection, reports_keys=brought.reports_keys
         )
-        # The caller is recorded at home; supervisors listen here.
-        self.tapped = TappedRecorder(NoRecorder())
         self.call = CallInHand(
             call_id=brought.call_id,
             leg=self.leg,
             info=brought.info,
             plane=world.plane,
-            recorder=self.tapped,
+            recorder=NoRecorder(),  # home records the caller, and is where supervisors listen
             story=CallStory.without_dialog(brought.told),
             standing=lambda: brought.standing,
             started_at=brought.started_at,
@@ -107,9 +116,10 @@ class _Caller:
 class _Visit:
     """One connection, from the first caller to the last."""
 
-    def __init__(self, connection: Connection, world: DeskWorld) -> None:
+    def __init__(self, connection: Connection, world: Reception) -> None:
         self._connection, self._world = connection, world
         self._callers: dict[int, _Caller] = {}
+        self._awaited: set[str] = set()
         self._serving: set[asyncio.Task[None]] = set()
 
     async def last(self) -> None:
@@ -119,6 +129,8 @@ class _Visit:
                 self._take(message)
         finally:
             self._connection.close()
+            self._world.far.gone(self._connection)
+            self._await(())
             for caller in self._callers.values():
                 caller.leg.gone(_PROCESS_GONE)
             if self._serving:
@@ -137,8 +149,11 @@ class _Visit:
         match message:
             case Audio(frames=frames):
                 for number, pcm in frames:
-                    if (caller := self._callers.get(number)) is not None:
-                        caller.leg.heard(pcm)
+                    self._hear(number, pcm)
+            case Seen(calls=calls):
+                self._world.far.show(self._connection, calls)
+            case Awaiting(actions=actions):
+                self._await(actions)
             case Brought():
                 self._welcome(message)
             case Reported() | Happened() | Replaced() | Referred() | Ended():
@@ -147,6 +162,39 @@ class _Visit:
                     self._tell(caller, message)
             case _:
                 raise TypeError(f"{type(message).__name__} is not for the desk")
+
+    def _hear(self, number: int, pcm: Pcm) -> None:
+        if number >= LISTENING:
+            self._world.far.heard(number, pcm)
+        elif (caller := self._callers.get(number)) is not None:
+            caller.leg.heard(pcm)
+
+    def _await(self, actions: tuple[Awaited, ...]) -> None:
+        """These, and no others, wait in that process for a person's word."""
+        approvals, known = self._world.approvals, self._awaited
+        self._awaited = {each.id for each in actions}
+        for action_id in known - self._awaited:
+            approvals.withdraw(action_id)
+        for each in actions:
+            if each.id not in known:
+                decision: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+                decision.add_done_callback(partial(self._decided, each))
+                approvals.mirror(
+                    Pending(
+                        id=each.id,
+                        call_id=each.call_id,
+                        action=each.action,
+                        detail=each.detail,
+                        since_s=each.since_s,
+                        decision=decision,
+                    )
+                )
+
+    def _decided(self, awaited: Awaited, decision: asyncio.Future[bool]) -> None:
+        if not decision.cancelled():
+            self._connection.say(
+                Decide(call_id=awaited.call_id, action_id=awaited.id, approved=decision.result())
+            )
 
     def _tell(
         self, caller: _Caller, message: Reported | Happened | Replaced | Referred | Ended
@@ -178,7 +226,8 @@ class _Visit:
                 started_at=brought.started_at,
             )
         )
-        self._world.live.add(LiveCall(in_hand=caller.call, tapped=caller.tapped))
+        tapped = self._world.far.tap(brought.call_id, self._connection)
+        self._world.live.add(LiveCall(in_hand=caller.call, tapped=tapped))
         task = asyncio.create_task(self._serve(brought.number, caller, brought.handoff))
         self._serving.add(task)
         task.add_done_callback(partial(self._served, brought.number, caller))

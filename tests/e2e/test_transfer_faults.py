@@ -1,8 +1,9 @@
 """Warm transfers with a fault at every transition: the caller is recovered, or the call ends right.
 
-FRONTDESK_ALL_FAULTS=1 runs all fifty; without it, the dozen that has each kind of fault. Every case
-is a whole call on a real server, with a SIP caller and agents without a browser; tones say who
-hears whom.
+FRONTDESK_ALL_FAULTS=1 runs all fifty, and again on a server of two processes with the caller in one
+and the agents in the other; without it, those are run that have each kind of fault. Every case is a
+whole call on a real server, with a SIP caller and agents without a browser; tones say who hears
+whom.
 """
 
 import asyncio
@@ -18,7 +19,8 @@ from loadtest.transfer.agent import Agent, Served
 from loadtest.transfer.caller import TransferCaller
 from loadtest.transfer.script import TAKES, Script, TransferOn
 from tests.fakes.postgres import PostgresForTests
-from tests.fakes.transfer_cases import CASES, QUICK, Case, taken
+from tests.fakes.processes import active
+from tests.fakes.transfer_cases import ACROSS, CASES, QUICK, Case, taken
 from tests.fakes.transfer_lane import SOON_S, Lane, lanes
 
 pytestmark = [pytest.mark.e2e, pytest.mark.crash, pytest.mark.timeout(600)]
@@ -29,9 +31,10 @@ CALLBACK = "A colleague will call you back"
 
 
 def chosen() -> tuple[Case, ...]:
+    everything = CASES + ACROSS
     if os.environ.get("FRONTDESK_ALL_FAULTS"):
-        return CASES
-    return tuple(case for case in CASES if case.name in QUICK)
+        return everything
+    return tuple(case for case in everything if case.name in QUICK)
 
 
 Failures = Mapping[str, BaseException | None]
@@ -41,9 +44,9 @@ Failures = Mapping[str, BaseException | None]
 def failures(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresForTests) -> Failures:
     """What went wrong in each case, by name; all are run here, several at once."""
     cases = chosen()
-    count = 4 if len(cases) > len(QUICK) else 2
-    databases = [(postgres.fresh_database(), postgres.fresh_database()) for _ in range(count)]
-    return asyncio.run(run_all(cases, tmp_path_factory.mktemp("faults"), databases))
+    processes = [1, 1, 2, 2] if len(cases) > len(QUICK) else [1, 1, 2]
+    databases = [(postgres.fresh_database(), postgres.fresh_database()) for _ in processes]
+    return asyncio.run(run_all(cases, tmp_path_factory.mktemp("faults"), databases, processes))
 
 
 @pytest.mark.parametrize("case", chosen(), ids=lambda case: case.name)
@@ -54,21 +57,27 @@ def test_caller_is_recovered_or_the_call_ends_right(case: Case, failures: Failur
 
 
 def test_there_are_fifty_cases_with_names_of_their_own():
-    names = [case.name for case in CASES]
-    assert len(names) >= 50
+    names = [case.name for case in CASES + ACROSS]
+    assert len(CASES) >= 50
     assert len(set(names)) == len(names)
     assert set(names) >= QUICK
 
 
 async def run_all(
-    cases: tuple[Case, ...], folder: Path, databases: list[tuple[str, str]]
+    cases: tuple[Case, ...],
+    folder: Path,
+    databases: list[tuple[str, str]],
+    processes: list[int],
 ) -> Failures:
     found: dict[str, BaseException | None] = {}
-    left = deque(enumerate(cases))
+    left = {
+        count: deque((number, case) for number, case in enumerate(cases) if case.processes == count)
+        for count in processes
+    }
 
     async def work(lane: Lane) -> None:
-        while left:
-            number, case = left.popleft()
+        while left[lane.processes]:
+            number, case = left[lane.processes].popleft()
             found[case.name] = None
             try:
                 async with asyncio.timeout(CASE_S):
@@ -77,7 +86,7 @@ async def run_all(
                 found[case.name] = error
                 await lane.renew()  # whatever is wrong there is not the next case's business
 
-    async with lanes(folder, databases) as made:
+    async with lanes(folder, databases, processes) as made:
         await asyncio.gather(*map(work, made))
     return found
 
@@ -90,6 +99,8 @@ async def run_case(lane: Lane, case: Case, name: str) -> None:
             if not script:
                 await agent.desk.set_away()
         async with lane.caller(name) as caller:
+            if case.processes > 1:  # the agents are in the first
+                assert await asyncio.to_thread(active, lane.system) == {"0": 0, "1": 1}
             serving = [
                 asyncio.create_task(
                     serve(

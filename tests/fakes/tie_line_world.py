@@ -10,12 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+from server.approvals import Approvals
 from server.handoff.in_hand import CallInHand, HandOffOutcome
 from server.handoff.story import CallStory
+from server.handoff.supervision import seen
 from server.lifetime import background
-from server.live_calls import LiveCalls
+from server.live_calls import LiveCalls, TappedRecorder
+from server.tie_lines.connection import Connection
+from server.tie_lines.far_calls import FarCalls
 from server.tie_lines.far_desk import FarDesk
-from server.tie_lines.service import DeskWorld, answering
+from server.tie_lines.service import Reception, answering
+from server.tie_lines.showing import Showing
 from tests.fakes.handoff_contexts import CALL_ID
 from tests.fakes.handoff_parts import CallerLeg, KeptCalls, NoDetectors
 from tests.fakes.handoff_world import HandOffWorld
@@ -37,6 +42,8 @@ class TieLineWorld:
         self.desk = HandOffWorld()
         self.live, self.calls = LiveCalls(), KeptCalls()
         self.happened: list[UUID] = []
+        self.desk_approvals, self.home_approvals = Approvals(), Approvals(["change_address"])
+        self.home_live, self.far = LiveCalls(), FarCalls(self.desk.plane)
         self.desk_ticks = self.home_ticks = True
         self._hosted: dict[asyncio.Task[None], Callable[[str], None]] = {}
         self._service: AsyncExitStack | None = None
@@ -44,17 +51,20 @@ class TieLineWorld:
         self.caller = CallerLeg(tone(TONES_HZ["caller"]))
         self.recorder, self.actions = FakeRecorder(), FakeActions(released=False)
         self.story = CallStory(journal=FakeJournal(), actions=self.actions)
+        self.tapped = TappedRecorder(self.recorder)
         self.outcome: asyncio.Task[HandOffOutcome] | None = None
 
     async def open_desk(self) -> None:
         """The process with the desk is there."""
-        world = DeskWorld(
+        world = Reception(
             handoffs=self.desk.handoffs,
             live=self.live,
             plane=self.desk.plane,
             records=self.calls,
             host=self,
             happened=self.happened.append,
+            approvals=self.desk_approvals,
+            far=self.far,
         )
         self._service = AsyncExitStack()
         await self._service.enter_async_context(answering(self.path, world))
@@ -69,9 +79,17 @@ class TieLineWorld:
 
     async def open_home(self, *, patience_s: float = 5.0) -> None:
         """The process with the caller is there."""
-        self.far_desk = FarDesk(self.path, patience_s=patience_s)
+        self.far_desk = FarDesk(self.path, self._showing, patience_s=patience_s)
         self._home = await self._parts.enter_async_context(AsyncExitStack())
         await background(self._home, self.far_desk.run(), "way to the desk")
+
+    def _showing(self, connection: Connection) -> Showing:
+        return Showing(
+            connection,
+            self.home_live,
+            self.home_approvals,
+            row=lambda call: seen(call, self.desk.now_s),
+        )
 
     async def close_home(self) -> None:
         """It dies."""
@@ -91,20 +109,24 @@ class TieLineWorld:
     # --- what the test does ---
 
     async def hands_off(self, handoff: HandOff | None = None) -> None:
-        call = CallInHand(
+        call = self.in_hand()
+        wanted = handoff or HandOff(reason="caller_asked")
+        self.outcome = asyncio.ensure_future(self.far_desk.serve(call, wanted))
+        await self.passes(0.3)
+
+    def in_hand(self) -> CallInHand:
+        """The call, as home has it."""
+        return CallInHand(
             call_id=CALL_ID,
             leg=self.caller,
             info=self.caller.info,
             plane=self.plane,
-            recorder=self.recorder,
+            recorder=self.tapped,
             story=self.story,
             standing=lambda: self.desk.dialog.standing,
             started_at=_STARTED_AT,
             answered_at_s=self.desk.now_s,
         )
-        wanted = handoff or HandOff(reason="caller_asked")
-        self.outcome = asyncio.ensure_future(self.far_desk.serve(call, wanted))
-        await self.passes(0.3)
 
     async def passes(self, seconds: float) -> None:
         for _ in range(round(seconds / FRAME_S)):

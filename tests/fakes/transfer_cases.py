@@ -1,6 +1,6 @@
 """Transfers that go wrong, at every transition: what each does, and how it must end; data only."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from loadtest.transfer.script import (
     TAKES,
@@ -44,6 +44,7 @@ class Case:
     killed: the server is, with SIGKILL.
     brief: the first agent wants to hear the brief.
     again: what the first agent does with the next caller, once they are free.
+    processes: of the server; where there are several, the caller is not in that of the agents.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Case:
     killed: bool = False
     brief: bool = False
     again: Script = ()
+    processes: int = 1
 
 
 def taken(name: str, *script: Step, brief: bool = False) -> Case:
@@ -208,6 +210,12 @@ CASES = (
          end="callback_promised", caller="key 1"),
 )  # fmt: skip
 
+ACROSS = tuple(
+    replace(case, name=f"{case.name}, two processes", processes=2)
+    for case in CASES
+    if not case.killed  # whoever dies there takes less along: tests/e2e/test_tie_lines.py
+)
+
 QUICK = frozenset(
     {
         "declined",
@@ -222,5 +230,12 @@ QUICK = frozenset(
         "caller hangs up, ringing",
         "caller vanishes, talking",
         "server killed, talking",
+        "declined, briefed, two processes",
+        "network cut, joined, two processes",
+        "given back at a step, two processes",
+        "given on, declined, two processes",
+        "nobody is there, two processes",
+        "caller hangs up, ringing, two processes",
+        "caller vanishes, talking, two processes",
     }
 )

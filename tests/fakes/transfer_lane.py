@@ -24,6 +24,7 @@ from server.accounts.accounts import Accounts
 from server.accounts.rights import Role
 from server.accounts.users import Actor, UserFacts
 from server.config import AccountsConfig
+from tests.fakes.processes import active, pids
 from tests.fakes.system import System, wait_for
 
 HERE = "127.0.0.1"
@@ -47,6 +48,7 @@ class Lane:
     """Use from one event loop; the server is started by `start` and again by `restart`."""
 
     system: System
+    processes: int = 1
     clock: MediaClock = field(default_factory=MediaClock)
     sockets: int = 0  # of the idle server
     _supervisor: httpx.AsyncClient | None = None
@@ -190,10 +192,8 @@ class Lane:
         return left
 
     async def _leftovers(self) -> list[str]:
-        async with httpx.AsyncClient() as client:
-            metrics = (await client.get(f"{self.url}/metrics")).text
         found: list[str] = []
-        if "frontdesk_calls_active 0.0" not in metrics:
+        if sum((await asyncio.to_thread(active, self.system)).values()):
             found.append("a call is counted as active")
         if (sockets := self._udp_sockets()) != self.sockets:
             found.append(f"{sockets} UDP sockets, {self.sockets} when idle")
@@ -203,11 +203,13 @@ class Lane:
         return found
 
     def _udp_sockets(self) -> int:
-        """Of the server's process: one for SIP, and every RTP port and ICE candidate in use."""
-        process = Path(f"/proc/{self.system.server.pid}")
-        inodes = {line.split()[9] for line in (process / "net/udp").read_text().splitlines()[1:]}
-        links = [_target(link) for link in (process / "fd").iterdir()]
-        return sum(link in {f"socket:[{inode}]" for inode in inodes} for link in links)
+        """Of the server: those for SIP, and every RTP port and ICE candidate in use."""
+        server = self.system.server.pid
+        found = Path(f"/proc/{server}/net/udp").read_text().splitlines()[1:]
+        sockets = {f"socket:[{line.split()[9]}]" for line in found}
+        workers = pids(self.system) if self.processes > 1 else [server]
+        links = [_target(link) for each in workers for link in Path(f"/proc/{each}/fd").iterdir()]
+        return sum(link in sockets for link in links)
 
 
 def _target(link: Path) -> str:
@@ -218,14 +220,21 @@ def _target(link: Path) -> str:
 
 
 @contextlib.asynccontextmanager
-async def lanes(folder: Path, databases: Sequence[tuple[str, str]]) -> AsyncGenerator[list[Lane]]:
-    """A lane for each pair of databases, server's and shop's; all share the first one's shop."""
+async def lanes(
+    folder: Path, databases: Sequence[tuple[str, str]], processes: Sequence[int]
+) -> AsyncGenerator[list[Lane]]:
+    """A lane for each pair of databases, server's and shop's; all share the first one's shop.
+
+    Args:
+        processes: of the server of each lane.
+    """
     made: list[Lane] = []
     try:
-        for number, (server, shop) in enumerate(databases):
+        for number, ((server, shop), count) in enumerate(zip(databases, processes, strict=True)):
             own = folder / f"lane{number}"
             own.mkdir()
-            made.append(Lane(System(own, server, shop, dict(SETTINGS))))
+            settings = {**SETTINGS, "FRONTDESK_SERVE__PROCESSES": str(count)}
+            made.append(Lane(System(own, server, shop, settings), processes=count))
         await asyncio.to_thread(made[0].system.start_shop)
         for lane in made[1:]:
             lane.system.shop_port = made[0].system.shop_port

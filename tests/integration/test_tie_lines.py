@@ -8,12 +8,14 @@ import pytest
 
 from server.handoff.in_hand import CallOver, TakenBack
 from server.handoff.leg_abilities import CanBeReferred
+from server.live_calls import LiveCall
 from telephony.transfer_events import CallReturned
 from tests.fakes.handoff_contexts import CALL_ID
 from tests.fakes.handoff_world import hears
-from tests.fakes.rooms import ToneLeg, tone, voices
+from tests.fakes.rooms import TONES_HZ, ToneLeg, tone, voices
 from tests.fakes.tie_line_world import TieLineWorld, tie_line_world
 from voice.events import ActionOutcome, ActionStatus, HandOffEnded, KeyPressed, PerformAction
+from voice.frames import Pcm
 
 UNREACHABLE = TakenBack(ended=HandOffEnded(reason="desk_unreachable"))
 
@@ -150,6 +152,84 @@ async def test_caller_without_sip_cannot_be_referred(world: TieLineWorld):
     told = asyncio.ensure_future(statuses())
     await world.until(told.done)
     assert told.result() == [501]
+
+
+# --- who looks on from the desk ---
+
+
+async def test_supervisor_sees_and_hears_a_call_that_no_person_has(world: TieLineWorld):
+    call = world.in_hand()
+    world.home_live.add(LiveCall(in_hand=call, tapped=world.tapped))
+    await world.until(world.far.rows)
+    assert [(row.call_id, row.state) for row in world.far.rows()] == [(CALL_ID, "frontdesk")]
+    heard: list[set[str]] = []
+    where = world.far.tappable(CALL_ID)
+    assert where is not None
+
+    def tap(both: Pcm, nothing: Pcm) -> None:
+        heard.append(voices(both))
+
+    where.add(tap)
+    await world.passes(0.1)
+    for _ in range(20):  # the dialog speaks with them
+        world.tapped.write(tone(TONES_HZ["caller"]), tone(TONES_HZ["brief"]))
+        await world.passes(0.02)
+    assert {"caller", "brief"} in heard
+    where.remove(tap)
+    await world.passes(0.1)
+    told = len(heard)
+    await world.passes(0.1)
+    assert (len(heard), world.desk.plane.calls) == (told, 0)
+
+
+async def test_whoever_listens_goes_on_when_the_caller_goes_to_a_person_and_back(
+    world: TieLineWorld,
+):
+    world.home_live.add(LiveCall(in_hand=world.in_hand(), tapped=world.tapped))
+    await world.until(world.far.rows)
+    heard: list[set[str]] = []
+    where = world.far.tappable(CALL_ID)
+    assert where is not None
+    where.add(lambda both, nothing: heard.append(voices(both)))
+    await joined(world)
+    await world.passes(0.3)
+    assert heard[-1] == {"caller", "agent"}
+    (live,) = world.live
+    assert live.tapped is where
+    world.desk.line.on_event(CallReturned())
+    await world.ended()
+    assert [row.call_id for row in world.far.rows()] == [CALL_ID]
+    world.home_live.remove(CALL_ID)
+    await world.until(lambda: not world.far.rows())
+    assert (world.far.tappable(CALL_ID), world.desk.plane.calls) == (None, 0)
+
+
+async def test_action_that_waits_at_home_is_approved_at_the_desk(world: TieLineWorld):
+    gate = world.home_approvals.gate(CALL_ID, world.actions, lambda action: "change it")
+    world.actions.release.set()
+    action = PerformAction(name="change_address", arguments={"order": "4815"}, key="k")
+    performing = asyncio.ensure_future(gate.perform(action))
+    await world.until(world.desk_approvals.pending)
+    (pending,) = world.desk_approvals.of(CALL_ID)
+    assert (pending.action, pending.detail) == (action, "change it")
+    world.desk_approvals.decide(CALL_ID, pending.id, approved=True)
+    await world.until(performing.done)
+    assert performing.result().status is ActionStatus.SUCCEEDED
+
+
+async def test_what_does_not_wait_any_more_is_not_shown(world: TieLineWorld):
+    gate = world.home_approvals.gate(CALL_ID, world.actions, lambda action: "change it")
+    action = PerformAction(name="change_address", arguments={}, key="k")
+    performing = asyncio.ensure_future(gate.perform(action))
+    await world.until(world.desk_approvals.pending)
+    world.home_approvals.over(CALL_ID)
+    await world.until(lambda: not world.desk_approvals.pending())
+    assert (await performing).status is ActionStatus.REFUSED
+    again = asyncio.ensure_future(gate.perform(action))
+    await world.until(world.desk_approvals.pending)
+    await world.close_home()  # it dies
+    await world.until(lambda: not world.desk_approvals.pending())
+    again.cancel()
 
 
 # --- the end, and what goes wrong ---

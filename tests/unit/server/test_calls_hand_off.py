@@ -92,7 +92,7 @@ async def test_defect_of_the_desk_gives_the_caller_back(tmp_path: Path) -> None:
 
     world = CallsWorld(BrokenDesk(), tmp_path)
     await world.asks_for_a_person()
-    await world.until(lambda: "no colleague is free" in world.said)
+    await world.until(lambda: "lost the line to our colleagues" in world.said)
     assert world.leg.hung_up == []
     await world.calls.close(timeout_s=1.0)
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from server.config import Config, RtpConfig, load_config
+from server.config import Config, RtpConfig
 from server.errors import StartError
-from server.processes.portions import check_together, media_ports, recognition_threads
+from server.processes.portions import media_ports, recognition_threads
 from server.processes.settings import ServeConfig, usable_cores
 from telephony.rtp.ports import PortRange
 
@@ -37,13 +37,6 @@ def test_recognition_threads_are_those_of_all_workers(threads: int, workers: int
         recognition_threads(Config.model_validate({"speech": {"threads": threads}}), workers)
         == each
     )
-
-
-def test_approvals_and_several_processes_exclude_each_other():
-    check_together(load_config(serve={"processes": 2}))
-    together = load_config(serve={"processes": 2}, approval={"actions": ["change_address"]})
-    with pytest.raises(StartError, match=r"\[approval\] actions = \[\]"):
-        check_together(together)
 
 
 def test_container_that_is_allowed_less_than_it_sees_has_fewer_cores(tmp_path: Path):

@@ -10,17 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialog.standing import SlotStanding, Standing
+from server.desk.board import BoardCall
 from server.handoff.context import Line
 from server.handoff.in_hand import CallOver, TakenBack
 from server.handoff.story import Deed, Told
 from server.tie_lines.messages import (
     HEAD,
     Audio,
+    Awaited,
+    Awaiting,
     Brought,
+    Decide,
     Ended,
     HangUp,
     Happened,
     Kind,
+    Listen,
     Message,
     Over,
     Press,
@@ -28,6 +33,8 @@ from server.tie_lines.messages import (
     Referred,
     Replaced,
     Reported,
+    Seen,
+    Unlisten,
     pack,
     unpack,
 )
@@ -112,6 +119,15 @@ BROUGHT = Brought(
         Press(number=7, key="5"),
         Refer(number=8, target="sip:x", replaces="a;to-tag=b;from-tag=c", user_to_user=None),
         HangUp(number=2**63, reason="consulted"),
+        Seen(calls=(BoardCall(call_id=UUID(int=6), state="frontdesk", caller="…12", for_s=1.5),)),
+        Awaiting(
+            actions=(
+                Awaited(id="a", call_id=UUID(int=6), action=ACTION, detail="change", since_s=9.0),
+            )
+        ),
+        Decide(call_id=UUID(int=6), action_id="a", approved=False),
+        Listen(number=2**63 + 1, call_id=UUID(int=6)),
+        Unlisten(number=2**63 + 1),
     ],
     ids=lambda message: type(message).__name__,
 )
