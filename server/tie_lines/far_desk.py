@@ -75,7 +75,11 @@ class FarDesk:
         """Keep the connection, until cancelled."""
         while True:
             with suppress(OSError):
-                await self._keep(Connection(*await asyncio.open_unix_connection(str(self._path))))
+                reader, writer = await asyncio.open_unix_connection(str(self._path))
+                try:
+                    await self._keep(Connection(reader, writer))
+                except Exception:
+                    log.exception("a tie line ended by a defect and is made anew")
             await asyncio.sleep(_AGAIN_S)
 
     async def serve(self, call: CallInHand, handoff: HandOff) -> HandOffOutcome:

@@ -5,12 +5,13 @@ process, and whoever had them sees them leave.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from server.approvals import Approvals, Pending
@@ -42,6 +43,10 @@ from server.tie_lines.tied_leg import TiedLeg
 from voice.events import HandOff
 from voice.frames import Pcm
 from voice.plane import MediaPlane
+
+log = logging.getLogger(__name__)
+
+_Told: TypeAlias = Reported | Happened | Replaced | Referred | Ended
 
 _PROCESS_GONE = "network_error"  # of a caller whose process is: see voice.events.LegEnded
 
@@ -159,7 +164,7 @@ class _Visit:
             case Reported() | Happened() | Replaced() | Referred() | Ended():
                 caller = self._callers.get(message.number)
                 if caller is not None:  # else they are on their way home already
-                    self._tell(caller, message)
+                    self._tell_safely(caller, message)
             case _:
                 raise TypeError(f"{type(message).__name__} is not for the desk")
 
@@ -196,9 +201,14 @@ class _Visit:
                 Decide(call_id=awaited.call_id, action_id=awaited.id, approved=decision.result())
             )
 
-    def _tell(
-        self, caller: _Caller, message: Reported | Happened | Replaced | Referred | Ended
-    ) -> None:
+    def _tell_safely(self, caller: _Caller, message: _Told) -> None:
+        """A defect in one hand-off is not the others' business."""
+        try:
+            self._tell(caller, message)
+        except Exception:
+            log.exception("what became of a caller could not be told")
+
+    def _tell(self, caller: _Caller, message: _Told) -> None:
         match message:
             case Reported(event=event):
                 caller.leg.reported(event)
