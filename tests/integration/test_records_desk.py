@@ -273,10 +273,27 @@ async def test_handoffs_are_listed_newest_first_page_by_page_and_by_agent(
 
 async def test_callbacks_keep_their_place_in_line(records: Records) -> None:
     call_id = a_call(records)
+    records.desk.handoff_requested(request(call_id))
     for place in (2, 1, 3):
         records.desk.callback_promised(promised(call_id, place=place))
     assert await records.drain(10)
     assert [each.place for each in await records.desk.open_callbacks()] == [1, 2, 3]
+
+
+async def test_whoever_promised_a_callback_makes_it_whoever_had_the_call(
+    records: Records, database_url: str, tmp_path: Path
+) -> None:
+    other = await Records.open(database_url, tmp_path / "spool-1")
+    try:
+        call_id = a_call(other)
+        assert await other.drain(10)
+        records.desk.handoff_requested(request(call_id))
+        records.desk.callback_promised(promised(call_id, place=1))
+        assert await records.drain(10)
+        assert [each.place for each in await records.desk.open_callbacks()] == [1]
+        assert await other.desk.open_callbacks() == []
+    finally:
+        await other.close()
 
 
 async def test_statistics_tell_what_each_agent_was_offered_and_took(records: Records) -> None:

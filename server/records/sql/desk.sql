@@ -142,8 +142,9 @@ SELECT at_s, who, text FROM overheard WHERE call_id = $1 ORDER BY at_s, who
 SELECT promised.id, call_id, number, skill, place, queued_at, promised_at, settled_at,
     promised.outcome
 FROM callback_promises AS promised
-JOIN calls ON calls.id = call_id
-WHERE settled_at IS NULL AND calls.instance = $1 -- whoever promised calls, and nobody else
+WHERE settled_at IS NULL AND EXISTS ( -- whoever promised calls, and nobody else
+    SELECT 1 FROM handoffs
+    WHERE handoffs.call_id = promised.call_id AND handoffs.instance = $1)
 ORDER BY queued_at, promised.id
 
 -- name: caller_history
