@@ -26,7 +26,8 @@ LOST = "I have lost the line to our colleagues"
 @asynccontextmanager
 async def lane_of_two(folder: Path, postgres: PostgresForTests) -> AsyncGenerator[Lane]:
     databases = [(postgres.fresh_database(), postgres.fresh_database())]
-    async with lanes(folder, databases, [2]) as (lane,):
+    drain = {"FRONTDESK_LOAD__DRAIN_S": "60"}
+    async with lanes(folder, databases, [2], **drain) as (lane,):
         yield lane
 
 
@@ -87,14 +88,11 @@ async def test_home_that_is_killed_frees_the_agent_for_the_next(
 async def test_desk_stays_until_the_last_caller_of_any_process_is_done(
     tmp_path: Path, postgres: PostgresForTests
 ):
-    async with lane_of_two(tmp_path, postgres) as lane:
-        lane.system.settings["FRONTDESK_LOAD__DRAIN_S"] = "60"
-        await lane.renew()
-        async with talking(lane, "first") as (caller, _):
-            lane.system.server.terminate()
-            for worker in pids(lane.system):
-                os.kill(worker, signal.SIGTERM)  # a service manager asks every process
-            await asyncio.sleep(1.0)  # whatever would end at once has
-            assert caller.ear.hears
-            await caller.hang_up()
-            assert await asyncio.to_thread(lane.system.server.exit_status) == 0
+    async with lane_of_two(tmp_path, postgres) as lane, talking(lane, "first") as (caller, _):
+        lane.system.server.terminate()
+        for worker in pids(lane.system):
+            os.kill(worker, signal.SIGTERM)  # a service manager asks every process
+        await asyncio.sleep(1.0)  # whatever would end at once has
+        assert caller.ear.hears
+        await caller.hang_up()
+        assert await asyncio.to_thread(lane.system.server.exit_status) == 0

@@ -221,19 +221,23 @@ def _target(link: Path) -> str:
 
 @contextlib.asynccontextmanager
 async def lanes(
-    folder: Path, databases: Sequence[tuple[str, str]], processes: Sequence[int]
+    folder: Path,
+    databases: Sequence[tuple[str, str]],
+    processes: Sequence[int],
+    **others: str,
 ) -> AsyncGenerator[list[Lane]]:
     """A lane for each pair of databases, server's and shop's; all share the first one's shop.
 
     Args:
         processes: of the server of each lane.
+        others: settings of all of them, by the names of their variables.
     """
     made: list[Lane] = []
     try:
         for number, ((server, shop), count) in enumerate(zip(databases, processes, strict=True)):
             own = folder / f"lane{number}"
             own.mkdir()
-            settings = {**SETTINGS, "FRONTDESK_SERVE__PROCESSES": str(count)}
+            settings = {**SETTINGS, **others, "FRONTDESK_SERVE__PROCESSES": str(count)}
             made.append(Lane(System(own, server, shop, settings), processes=count))
         await asyncio.to_thread(made[0].system.start_shop)
         for lane in made[1:]:
