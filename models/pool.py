@@ -89,6 +89,7 @@ class RecognitionPool:
         self._order = itertools.count()
         self._waits: deque[tuple[float, float]] = deque(maxlen=_MOST_WAITS)
         self._closed = False
+        self._began_s: dict[int, float] = {}  # of what each thread recognises
         self.batch_sizes: Counter[int] = Counter()
         """How many beam searches served so many utterances."""
         self._threads = [
@@ -150,6 +151,12 @@ class RecognitionPool:
             return 0.0
         return sorted(waits)[math.ceil(_PERCENTILE * len(waits)) - 1]
 
+    @property
+    def busy_s(self) -> float:
+        """For how long the slowest of what is being recognised has taken; 0.0: nothing is."""
+        began = tuple(self._began_s.values())
+        return self._clock() - min(began) if began else 0.0
+
     def close(self) -> None:
         """Cancel what waits, and wait for what has begun; idempotent."""
         with self._changed:
@@ -182,7 +189,9 @@ class RecognitionPool:
         while (job := self._next()) is not None:
             batch = [job, *self._mates(job)]
             self.batch_sizes[len(batch)] += 1
+            self._began_s[threading.get_ident()] = self._clock()
             self._serve(batch)
+            del self._began_s[threading.get_ident()]
 
     def _next(self) -> _Job | None:
         """The most urgent job, begun and prepared; None when the pool closes."""

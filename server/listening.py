@@ -43,6 +43,7 @@ def unix_listener(path: Path) -> Generator[socket.socket, None, None]:
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(path))
+        path.chmod(0o600)
         listener.listen()
         try:
             yield listener

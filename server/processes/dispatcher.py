@@ -41,6 +41,7 @@ class Dispatcher:
         self._clock = clock or self._loop.time
         self._router = Router(table.calls_of, desk=desk)
         self._workers: dict[int, socket.socket] = {}
+        self._heard_s: dict[int, float] = {}
 
     def open(self) -> None:
         """Begin to pass on."""
@@ -54,9 +55,14 @@ class Dispatcher:
     def attach(self, worker: int, channel: socket.socket) -> None:
         """This worker takes calls from now on; `channel` is ours until `detach`."""
         self._workers[worker] = channel
+        self._heard_s[worker] = self._clock()
         self._router.came_up(worker)
         self._loop.add_reader(channel, self._heard, worker, channel)
         self._table.set(Count.UP, len(self._workers))
+
+    def silent_s(self, worker: int) -> float:
+        """For how long nothing was heard of it, who reports every few seconds; 0: not attached."""
+        return self._clock() - self._heard_s[worker] if worker in self._workers else 0.0
 
     def detach(self, worker: int) -> None:
         """It is gone. Idempotent."""
@@ -103,6 +109,7 @@ class Dispatcher:
             if not frame:  # its end is noticed by whoever started it
                 self.detach(worker)
                 return
+            self._heard_s[worker] = self._clock()
             self._take(worker, frame)
 
     def _take(self, worker: int, frame: bytes) -> None:

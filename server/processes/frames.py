@@ -66,16 +66,16 @@ def pack(passed: Passed) -> bytes:
 
 
 def pack_reports(call_ids: Iterable[bytes]) -> Iterator[bytes]:
-    """All Call-IDs in as many frames as they need, none for none."""
+    """All Call-IDs in as many frames as they need; an empty one for none, as a sign of life."""
     lines: list[bytes] = []
-    size = 0
+    size, reported = 0, False
     for call_id in call_ids:
         lines.append(call_id)
         size += len(call_id) + 1
         if size >= _REPORT_BYTES:
             yield bytes([Kind.REPORT]) + b"\n".join(lines)
-            lines, size = [], 0
-    if lines:
+            lines, size, reported = [], 0, True
+    if lines or not reported:
         yield bytes([Kind.REPORT]) + b"\n".join(lines)
 
 
@@ -86,7 +86,7 @@ def unpack(frame: bytes) -> Frame:
         ValueError: nothing that `pack` makes.
     """
     if frame[:1] == bytes([Kind.REPORT]):
-        return Report(tuple(frame[1:].split(b"\n")))
+        return Report(tuple(frame[1:].split(b"\n")) if len(frame) > 1 else ())
     try:
         kind, asked, port, length = _HEAD.unpack_from(frame)
     except struct.error as error:

@@ -4,20 +4,23 @@ Its socket is the parent's, so that workers can be connected before it is there,
 it is started again.
 """
 
+import asyncio
 import signal
 import socket
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from server.config import Config
+from server.listening import unix_listener
 from server.processes.dispatcher import channel
 from server.processes.forking import ForkedLife, Forking, settle_in
 from server.processes.supervisor import Supervisor
 from server.recognition.inheritance import NAME, Inheritance
 
 _FIRST_PAUSE_S: Final = 0.1  # before one that died is started again: everybody waits for it
+_BEAT_OCTETS: Final = 64
 _LAST_S: Final = 10.0  # for an utterance that it has begun
 
 
@@ -34,7 +37,7 @@ async def recogniser_running(
     Raises:
         StartError: it does not start.
     """
-    with _listening(path) as listener:
+    with unix_listener(path) as listener:
         staff = _Staff(config, listener, path, forking, on_restart)
         supervisor = Supervisor(staff, workers=1, first_pause_s=_FIRST_PAUSE_S, kind=NAME)
         try:
@@ -44,18 +47,6 @@ async def recogniser_running(
             await supervisor.ended(within_s=_LAST_S)
         finally:
             await supervisor.kill()
-
-
-@contextmanager
-def _listening(path: Path) -> Generator[socket.socket, None, None]:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        listener.bind(str(path))
-        path.chmod(0o600)
-        listener.listen()
-        try:
-            yield listener
-        finally:
-            path.unlink(missing_ok=True)
 
 
 class _Staff:
@@ -73,6 +64,8 @@ class _Staff:
         self._forking, self._on_restart = forking, on_restart
         self._way: socket.socket | None = None  # as long as it is open it has a parent
         self._began = False
+        self._loop = asyncio.get_running_loop()
+        self._heard_s: float | None = None
 
     async def spawn(self, worker: int) -> ForkedLife:
         ours, theirs = channel()
@@ -87,12 +80,26 @@ class _Staff:
             theirs.close()
 
     def joined(self, worker: int) -> None:
-        pass
+        assert self._way is not None
+        self._heard_s = self._loop.time()
+        self._loop.add_reader(self._way, self._heard, self._way)
+
+    def silent_s(self, worker: int) -> float:
+        return 0.0 if self._heard_s is None else self._loop.time() - self._heard_s
 
     def left(self, worker: int) -> None:
-        way, self._way = self._way, None
+        way, self._way, self._heard_s = self._way, None, None
         if way is not None:
+            self._loop.remove_reader(way)
             way.close()
+
+    def _heard(self, way: socket.socket) -> None:
+        """A sign of life; whoever started it notices its end."""
+        with suppress(OSError):
+            if way.recv(_BEAT_OCTETS):
+                self._heard_s = self._loop.time()
+                return
+        self._loop.remove_reader(way)
 
 
 def _live(config: Config, given: Inheritance) -> None:

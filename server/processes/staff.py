@@ -67,6 +67,9 @@ class ProcessStaff:
     def joined(self, worker: int) -> None:
         self._dispatcher.attach(worker, self._ways.pop(worker))
 
+    def silent_s(self, worker: int) -> float:
+        return self._dispatcher.silent_s(worker)
+
     def left(self, worker: int) -> None:
         self._dispatcher.detach(worker)
         if (way := self._ways.pop(worker, None)) is not None:

@@ -11,6 +11,8 @@ from server.errors import StartError
 
 _FIRST_PAUSE_S: Final = 1.0  # before a worker that died is started again
 _LONGEST_PAUSE_S: Final = 30.0
+_LOOK_S: Final = 1.0
+_SILENT_S: Final = 30.0  # three reports and more; its calls have been dead for as long
 _STEADY_S: Final = 60.0  # a worker that lived so long is no worker that cannot live
 
 log = logging.getLogger(__name__)
@@ -54,6 +56,10 @@ class Staff(Protocol):
         """It takes calls from now on."""
         ...
 
+    def silent_s(self, worker: int) -> float:
+        """For how long nothing has been heard of it; 0: it has not joined."""
+        ...
+
     def left(self, worker: int) -> None:
         """Its process has ended, and its calls with it; also when it never joined."""
         ...
@@ -68,17 +74,20 @@ class Supervisor:
         *,
         workers: int,
         first_pause_s: float = _FIRST_PAUSE_S,
+        silent_s: float = _SILENT_S,
         kind: str = "worker",
     ) -> None:
         """
         Args:
             first_pause_s: before a worker that died is started again; it doubles from life to life.
+            silent_s: a worker that has said nothing for so long hangs, and is killed.
             kind: what they are called in the log.
         """
         self._staff, self._count, self._first_pause_s = staff, workers, first_pause_s
-        self._kind = kind
+        self._kind, self._silent_s = kind, silent_s
         self._lives: dict[int, Life] = {}
         self._keeping: list[asyncio.Task[None]] = []
+        self._watching: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
 
     async def start(self) -> Mapping[str, Any]:
@@ -98,6 +107,7 @@ class Supervisor:
         for worker in range(self._count):
             keeping = asyncio.create_task(self._keep(worker), name=f"worker {worker}")
             self._keeping.append(keeping)
+        self._watching = asyncio.create_task(self._watch(), name="silent workers")
         return ready
 
     def signal(self, number: int) -> None:
@@ -115,6 +125,8 @@ class Supervisor:
     async def kill(self) -> None:
         """End at once whoever is still there. Idempotent."""
         self._stopping.set()
+        if self._watching is not None:
+            self._watching.cancel()
         for keeping in self._keeping:
             keeping.cancel()
         await asyncio.gather(*self._keeping, return_exceptions=True)
@@ -136,6 +148,22 @@ class Supervisor:
                 await self._begin(worker)
             except StartError as error:
                 log.warning("process not started", extra={self._kind: worker, "error": str(error)})
+
+    async def _watch(self) -> None:
+        """Kill whoever hangs, for the next life to begin; until all are asked to stop."""
+        loop = asyncio.get_running_loop()
+        awake_since_s = looked_s = loop.time()
+        while not self._stopping.is_set():
+            await asyncio.sleep(_LOOK_S)
+            now_s = loop.time()
+            if now_s - looked_s > 2 * _LOOK_S:  # the machine stood still, and they with us
+                awake_since_s = now_s
+            looked_s = now_s
+            for worker, life in tuple(self._lives.items()):
+                silent_s = min(self._staff.silent_s(worker), now_s - awake_since_s)
+                if silent_s > self._silent_s:
+                    log.error("process says nothing and is killed", extra={self._kind: worker})
+                    life.send_signal(signal.SIGKILL)
 
     async def _begin(self, worker: int) -> Mapping[str, Any]:
         try:

@@ -14,6 +14,7 @@ import socket
 from collections.abc import Coroutine
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Final
 
 from models.pool import RecognitionPool
 from server.config import Config
@@ -23,6 +24,9 @@ from server.observability import RecogniserMetrics, configure_logging
 from server.precedence import take_precedence
 from server.recognition.inheritance import NAME, Inheritance
 from server.recognition.service import RecognitionService
+
+_BEAT_S: Final = 5.0
+_STUCK_S: Final = 15.0  # for one batch; whoever asked has long given up
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +60,20 @@ async def _serve(config: Config, given: Inheritance) -> None:
                 take_precedence(as_helper=True)
             loop.add_reader(given.parent, _note_end, given.parent, alone)
             given.parent.send(json.dumps({"event": "ready"}).encode())
+            beating = asyncio.create_task(_beat(given.parent, pool), name="signs of life")
             await _first(ended.wait(), _deserted(alone, service, given.path))
+            beating.cancel()
             loop.remove_reader(given.parent)
             log.info("stopping")
+
+
+async def _beat(parent: socket.socket, pool: RecognitionPool) -> None:
+    """Tell the parent that we live, unless the engine hangs: that is no life."""
+    while True:
+        if pool.busy_s < _STUCK_S:
+            with suppress(OSError):
+                parent.send(b"alive")
+        await asyncio.sleep(_BEAT_S)
 
 
 def _note_end(parent: socket.socket, alone: asyncio.Event) -> None:

@@ -69,6 +69,16 @@ async def test_calls_are_spread_and_whoever_is_killed_takes_no_other_along(syste
         await asyncio.to_thread(wait_for, lambda: not any(map(alive, workers)) or None)
 
 
+async def test_worker_that_hangs_is_killed_and_another_takes_its_place(system: System):
+    hung = pids(system)[1]
+    async with phones(1) as (phone,):
+        os.kill(hung, signal.SIGSTOP)
+        await asyncio.to_thread(wait_for, lambda: not alive(hung) or None, timeout_s=60.0)
+        await asyncio.to_thread(wait_for, lambda: "1" in active(system) or None)
+        leg = await up(phone, system)
+        await leg.hang_up("done")
+
+
 async def test_all_processes_drain_and_the_server_exits_well(system: System):
     async with phones(3) as (first, second, third):
         legs = [await up(first, system), await up(second, system)]

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -46,6 +47,7 @@ class TinyStaff:
         self.lives = list(lives)  # what each process runs, one after the other; then READY
         self.processes: list[asyncio.subprocess.Process] = []
         self.story: list[str] = []
+        self.silent: set[int] = set()  # who has said nothing for very long
 
     async def spawn(self, worker: int) -> TinyLife:
         code = self.lives.pop(0) if self.lives else READY
@@ -60,14 +62,19 @@ class TinyStaff:
     def joined(self, worker: int) -> None:
         self.story.append(f"{worker} joined")
 
+    def silent_s(self, worker: int) -> float:
+        return 3_600.0 if worker in self.silent else 0.0
+
     def left(self, worker: int) -> None:
         self.story.append(f"{worker} left")
 
 
 @asynccontextmanager
-async def supervised(*lives: str, workers: int = 2) -> AsyncGenerator[tuple[Supervisor, TinyStaff]]:
+async def supervised(
+    *lives: str, workers: int = 2, silent_s: float = 30.0
+) -> AsyncGenerator[tuple[Supervisor, TinyStaff]]:
     staff = TinyStaff(*lives)
-    supervisor = Supervisor(staff, workers=workers, first_pause_s=0.01)
+    supervisor = Supervisor(staff, workers=workers, first_pause_s=0.01, silent_s=silent_s)
     try:
         yield supervisor, staff
     finally:
@@ -122,3 +129,33 @@ async def test_who_does_not_stop_when_asked_stops_when_killed():
         assert staff.story == ["0 joined"]
         await supervisor.kill()
         assert staff.story[-1] == "0 left"
+
+
+async def test_worker_that_hangs_is_killed_and_another_takes_its_place():
+    async with supervised(silent_s=0.5) as (supervisor, staff):
+        await supervisor.start()
+        staff.silent.add(1)
+        await until(lambda: "1 left" in staff.story)
+        staff.silent.clear()
+        await until(lambda: staff.story[-1] == "1 joined")
+        assert staff.processes[1].returncode == -signal.SIGKILL
+        assert staff.processes[0].returncode is None
+
+
+async def test_time_in_which_the_machine_stood_still_is_nobodys_silence():
+    async with supervised(silent_s=2.5) as (supervisor, staff):
+        await supervisor.start()
+        staff.silent |= {0, 1}
+        await asyncio.sleep(0.1)
+        time.sleep(4.0)  # noqa: ASYNC251  we, and all processes with us
+        await asyncio.sleep(1.2)  # they are looked at again, and get their time
+        assert [process.returncode for process in staff.processes] == [None, None]
+
+
+async def test_who_is_silent_while_stopping_is_left_to_stop():
+    async with supervised(STUBBORN, workers=1, silent_s=0.1) as (supervisor, staff):
+        await supervisor.start()
+        supervisor.signal(signal.SIGTERM)
+        staff.silent.add(0)
+        await asyncio.sleep(1.5)
+        assert staff.processes[0].returncode is None

@@ -129,6 +129,18 @@ def test_the_wait_is_measured_and_forgotten(
     assert pool.wait_s == 0.0
 
 
+def test_how_long_the_engine_has_been_at_it_is_known(
+    pool: RecognitionPool, engine: GatedEngine, clock: Clock
+):
+    second = pool.submit(request("second"))
+    clock.now_s += 4.0
+    assert pool.busy_s == 4.0
+    engine.gate.release(2)
+    second.result(SOON_S)
+    pool.close()
+    assert pool.busy_s == 0.0
+
+
 def test_closing_cancels_what_waits(engine: GatedEngine):
     pool = RecognitionPool(engine)
     pool.submit(request("first"))

@@ -94,6 +94,11 @@ def test_report_names_every_call(call_ids: list[bytes]):
     assert [one for each in found if isinstance(each, Report) for one in each.call_ids] == call_ids
 
 
+def test_report_of_no_calls_is_a_sign_of_life():
+    (frame,) = pack_reports([])
+    assert unpack(frame) == Report(())
+
+
 def test_long_report_comes_in_pieces():
     assert len(list(pack_reports([b"x" * 60] * 1_000))) == 4
 
