@@ -9,7 +9,7 @@ whom.
 import asyncio
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,35 +25,31 @@ from tests.fakes.transfer_lane import SOON_S, Lane, lanes
 
 pytestmark = [pytest.mark.e2e, pytest.mark.crash, pytest.mark.timeout(600)]
 
+EVERYTHING = bool(os.environ.get("FRONTDESK_ALL_FAULTS"))
 CASE_S = 90.0  # the machine may be busy; nothing here measures time
 OFFERED_S = 4.0  # from waiting to the offer of a callback, which is made after two seconds
 CALLBACK = "A colleague will call you back"
+LANES = {1: 2, 2: 1}  # servers at once, by how many processes they have
+ALL_LANES = {1: 2, 2: 2}
 
 
 def chosen() -> tuple[Case, ...]:
     everything = CASES + ACROSS
-    if os.environ.get("FRONTDESK_ALL_FAULTS"):
-        return everything
-    return tuple(case for case in everything if case.name in QUICK)
+    return everything if EVERYTHING else tuple(each for each in everything if each.name in QUICK)
 
 
-Failures = Mapping[str, BaseException | None]
-
-
-@pytest.fixture(scope="module")
-def failures(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresForTests) -> Failures:
-    """What went wrong in each case, by name; all are run here, several at once."""
-    cases = chosen()
-    processes = [1, 1, 2, 2] if len(cases) > len(QUICK) else [1, 1, 2]
-    databases = [(postgres.fresh_database(), postgres.fresh_database()) for _ in processes]
-    return asyncio.run(run_all(cases, tmp_path_factory.mktemp("faults"), databases, processes))
-
-
-@pytest.mark.parametrize("case", chosen(), ids=lambda case: case.name)
-def test_caller_is_recovered_or_the_call_ends_right(case: Case, failures: Failures):
-    failure = failures[case.name]
-    if failure is not None:
-        raise AssertionError(f"{case.name}: {failure!r}") from failure
+@pytest.mark.parametrize("processes", [1, 2])
+async def test_caller_is_recovered_or_the_call_ends_right(
+    processes: int, tmp_path: Path, postgres: PostgresForTests
+):
+    """One test for all cases: they share servers, several of which run at once."""
+    cases = [case for case in chosen() if case.processes == processes]
+    count = (ALL_LANES if EVERYTHING else LANES)[processes]
+    databases = [(postgres.fresh_database(), postgres.fresh_database()) for _ in range(count)]
+    async with lanes(tmp_path, databases, [processes] * count) as made:
+        failures = await run_all(cases, made)
+    if failures:
+        raise ExceptionGroup(f"{len(failures)} of {len(cases)} cases went wrong", failures)
 
 
 def test_there_are_fifty_cases_with_names_of_their_own():
@@ -63,32 +59,24 @@ def test_there_are_fifty_cases_with_names_of_their_own():
     assert set(names) >= QUICK
 
 
-async def run_all(
-    cases: tuple[Case, ...],
-    folder: Path,
-    databases: list[tuple[str, str]],
-    processes: list[int],
-) -> Failures:
-    found: dict[str, BaseException | None] = {}
-    left = {
-        count: deque((number, case) for number, case in enumerate(cases) if case.processes == count)
-        for count in processes
-    }
+async def run_all(cases: Sequence[Case], made: Sequence[Lane]) -> list[Exception]:
+    """What went wrong, with the name of the case."""
+    failures: list[Exception] = []
+    left = deque(enumerate(cases))
 
     async def work(lane: Lane) -> None:
-        while left[lane.processes]:
-            number, case = left[lane.processes].popleft()
-            found[case.name] = None
+        while left:
+            number, case = left.popleft()
             try:
                 async with asyncio.timeout(CASE_S):
                     await run_case(lane, case, f"caller{number}")
             except Exception as error:
-                found[case.name] = error
+                error.add_note(f"in the case: {case.name}")
+                failures.append(error)
                 await lane.renew()  # whatever is wrong there is not the next case's business
 
-    async with lanes(folder, databases, processes) as made:
-        await asyncio.gather(*map(work, made))
-    return found
+    await asyncio.gather(*map(work, made))
+    return failures
 
 
 async def run_case(lane: Lane, case: Case, name: str) -> None:
