@@ -143,11 +143,11 @@ async def test_worker_that_hangs_is_killed_and_another_takes_its_place():
 
 
 async def test_time_in_which_the_machine_stood_still_is_nobodys_silence():
-    async with supervised(silent_s=2.5) as (supervisor, staff):
+    async with supervised(silent_s=4.0) as (supervisor, staff):
         await supervisor.start()
         staff.silent |= {0, 1}
         await asyncio.sleep(0.1)
-        time.sleep(4.0)  # noqa: ASYNC251  we, and all processes with us
+        time.sleep(5.0)  # noqa: ASYNC251  we, and all processes with us
         await asyncio.sleep(1.2)  # they are looked at again, and get their time
         assert [process.returncode for process in staff.processes] == [None, None]
 
