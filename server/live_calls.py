@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
+import numpy as np
+
 from server.handoff.in_hand import CallInHand
 from voice.frames import Pcm
 from voice.ports import Recorder
@@ -14,6 +16,12 @@ log = logging.getLogger(__name__)
 
 Tap: TypeAlias = Callable[[Pcm, Pcm], None]
 """Told 20 ms of the caller, and of what they were sent, each of shape (160,); never blocks."""
+
+
+def both_sides(caller: Pcm, ours: Pcm) -> Pcm:
+    """What a tap is told, as one sound, shape (160,); what is too loud saturates."""
+    both = caller.astype(np.int32) + ours
+    return np.clip(both, -32_768, 32_767).astype(np.int16)
 
 
 class Tappable(Protocol):

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
-import numpy as np
-
 from server.desk.board import BoardApproval, BoardCall, ListenMode, QueueFigures, QueueInterval
 from server.desk.errors import RefusedError
 from server.desk.masking import mask_caller
@@ -18,7 +16,7 @@ from server.handoff.figures import Figures
 from server.handoff.run import TransferRun
 from server.handoff.sentiment import sentiment_of
 from server.handoff.stage import AGENT
-from server.live_calls import LiveCall, LiveCalls, Tap, Tappable
+from server.live_calls import LiveCall, LiveCalls, Tap, Tappable, both_sides
 from server.tie_lines.far_calls import FarCalls
 from telephony.queue import CallQueue
 from telephony.transfer import TransferState
@@ -194,7 +192,6 @@ def _relay(leg: AudioLeg) -> Tap:
 
     def tap(caller: Pcm, ours: Pcm) -> None:
         leg.receive_frame()
-        both = caller.astype(np.int32) + ours
-        leg.send_frame(np.clip(both, -32_768, 32_767).astype(np.int16))
+        leg.send_frame(both_sides(caller, ours))
 
     return tap

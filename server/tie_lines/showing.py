@@ -6,11 +6,9 @@ from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
-import numpy as np
-
 from server.approvals import Approvals, NothingToDecideError
 from server.desk.board import BoardCall
-from server.live_calls import LiveCall, LiveCalls, Tap
+from server.live_calls import LiveCall, LiveCalls, Tap, both_sides
 from server.tie_lines.connection import Connection
 from server.tie_lines.messages import Awaited, Awaiting, Decide, Listen, Seen, Unlisten
 from voice.frames import Pcm
@@ -71,8 +69,7 @@ class Showing:
             return  # it is over, as the next list will show
 
         def tap(caller: Pcm, ours: Pcm) -> None:
-            both = caller.astype(np.int32) + ours
-            self._connection.sound(number, np.clip(both, -32_768, 32_767).astype(np.int16))
+            self._connection.sound(number, both_sides(caller, ours))
 
         call.tapped.add(tap)
         self._tapped[number] = call_id, tap
