@@ -236,16 +236,7 @@ class Calls:
         token = session_id.set(str(call_id))
         records, feed = self._services.records, self._services.feed
         about, started_at = leg.info, _now()
-        records.call_started(
-            CallStart(
-                id=call_id,
-                network_call_id=about.call_id,
-                caller=about.caller,
-                callee=about.callee,
-                transport=about.transport,
-                started_at=started_at,
-            )
-        )
+        records.call_started(CallStart.of(call_id, about, started_at))
         log.info("call started", extra={"pii_caller_uri": about.caller, "peer": about.peer})
         feed.publish({"event": "call_started", "call_id": str(call_id)})
         reason = "internal_error"

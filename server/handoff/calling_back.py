@@ -102,16 +102,7 @@ class CallingBack:
             answered_at_s=world.clock(),
             has_dialog=False,
         )
-        world.records.call_started(
-            CallStart(
-                id=call_id,
-                network_call_id=leg.info.call_id,
-                caller=leg.info.caller,
-                callee=leg.info.callee,
-                transport=leg.info.transport,
-                started_at=started_at,
-            )
-        )
+        world.records.call_started(CallStart.of(call_id, leg.info, started_at))
         world.live.add(LiveCall(in_hand=call, tapped=tapped))
         world.queue.called_back_by(call_id, promise.call_id)
         reason = "internal_error"

@@ -9,6 +9,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from actions.ports import LedgerEntry
+from telephony.leg import CallerInfo
 from voice.events import Hypothesis, TurnRecord, TurnTimes, Understanding
 
 
@@ -22,6 +23,18 @@ class CallStart:
     callee: str
     transport: str
     started_at: datetime  # with a time zone
+
+    @classmethod
+    def of(cls, call_id: UUID, info: CallerInfo, started_at: datetime) -> "CallStart":
+        """The call of whom the network states this."""
+        return cls(
+            id=call_id,
+            network_call_id=info.call_id,
+            caller=info.caller,
+            callee=info.callee,
+            transport=info.transport,
+            started_at=started_at,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

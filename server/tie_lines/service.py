@@ -224,17 +224,9 @@ class _Visit:
 
     def _welcome(self, brought: Brought) -> None:
         caller = self._callers[brought.number] = _Caller(brought, self._connection, self._world)
-        info = brought.info
         # Home writes this too, in its own time: what is written here refers to the call.
         self._world.records.call_started(
-            CallStart(
-                id=brought.call_id,
-                network_call_id=info.call_id,
-                caller=info.caller,
-                callee=info.callee,
-                transport=info.transport,
-                started_at=brought.started_at,
-            )
+            CallStart.of(brought.call_id, brought.info, brought.started_at)
         )
         tapped = self._world.far.tap(brought.call_id, self._connection)
         self._world.live.add(LiveCall(in_hand=caller.call, tapped=tapped))
