@@ -50,10 +50,10 @@ def telephone(
     if rng.random() < 0.3:
         placed = reverb(placed, rng.uniform(0.08, 0.5), rng.uniform(0.1, 0.6), noise)
     kind = rng.random()
-    if kind < 0.45:
+    if kind < 0.38:
         placed = with_noise(placed, coloured(len(placed), rng, noise), rng.uniform(6, 35))
-    elif kind < 0.6 and voices:
-        placed = with_noise(placed, babble(len(placed), rng, voices), rng.uniform(6, 25))
+    elif kind < 0.64 and voices:
+        placed = with_noise(placed, babble(len(placed), rng, voices), rng.uniform(5, 25))
     if rng.random() < 0.7:
         low, high = rng.uniform(50, 320), rng.uniform(3_200, 3_900)
         placed = band(placed, low, high, tilt_db=rng.uniform(-6, 6))

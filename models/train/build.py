@@ -10,7 +10,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from models.train import digits, people, revoice, unit_voices
+from models.train import digits, people, revoice, rhvoice, unit_voices
 from models.train.corpus import NO_TARGETS, RATE_HZ, Utterance, floats, renamed, save
 from models.train.espeak_voice import HELD_OUT, TRAINING, EspeakVoices
 from models.train.phonemes import FRAMES_PER_S
@@ -59,6 +59,8 @@ class Studio:
         self._festival = (
             unit_voices.FESTIVAL_HELD_OUT if evaluation else unit_voices.FESTIVAL_TRAINING
         )
+        hears_rhvoice = rhvoice.library() is not None and not evaluation
+        self._rhvoice = rhvoice.RhVoices() if hears_rhvoice else None
 
     def utterances(self, count: int, rng: random.Random) -> list[Utterance]:
         """That many, in random order."""
@@ -106,6 +108,8 @@ class Studio:
             found.append((self._with_flite, 0.32))
         if unit_voices.available("festival"):
             found.append((self._with_festival, 0.08 / _FESTIVAL_BATCH))
+        if self._rhvoice is not None:
+            found.append((self._with_rhvoice, 0.35))
         return found
 
     def _with_espeak(self, rng: random.Random) -> list[Utterance]:
@@ -115,6 +119,15 @@ class Studio:
     def _with_flite(self, rng: random.Random) -> list[Utterance]:
         one = self.said_by_flite(self._texts.draw(rng), rng)
         return [one] if one else []
+
+    def _with_rhvoice(self, rng: random.Random) -> list[Utterance]:
+        assert self._rhvoice is not None
+        said, voice = self._texts.draw(rng), rng.choice(rhvoice.VOICES)
+        spoken = self._rhvoice.speak(said.text, voice, rng)
+        if spoken is None:
+            return []
+        narrow = soxr.resample(*spoken, RATE_HZ)
+        return [self._utterance(said, f"rhvoice {voice}", (narrow, NO_TARGETS), rng)]
 
     def _with_festival(self, rng: random.Random) -> list[Utterance]:
         voice = rng.choice(self._festival)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from models.espeak import EspeakVoice
-from models.train import augment, codecs, corpus, digits, people
+from models.train import augment, build, codecs, corpus, digits, people, rhvoice
 from models.train.corpus import RATE_HZ, Utterance
 from models.train.espeak_voice import EspeakVoices
 from models.train.phonemes import frames
+from models.train.text import Texts
 
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE_HZ) / RATE_HZ)).astype(np.float32)
 
@@ -215,6 +216,25 @@ def test_the_voices_of_training_and_of_the_server_share_one_library() -> None:
         assert targets.any()
         after = server.render("four eight one five").pcm  # its melody follows the last speaker's
         assert len(after) == pytest.approx(len(before), rel=0.05)
+
+
+@pytest.mark.skipif(rhvoice.library() is None, reason="RHVoice is not installed")
+def test_every_voice_of_rhvoice_says_more_in_a_longer_sentence() -> None:
+    voices, rng = rhvoice.RhVoices(), random.Random(1)
+    for voice in rhvoice.VOICES:
+        short, long = (voices.speak(said, voice, rng) for said in ("yes", "yes " * 12))
+        assert short is not None and long is not None
+        assert len(short[0]) / short[1] < 1.5 < len(long[0]) / long[1], voice
+        assert augment.rms(short[0]) > 0.01, voice
+
+
+def test_without_rhvoice_the_others_speak(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rhvoice, "library", lambda: None)
+    with pytest.raises(OSError, match="RHVoice is not installed"):
+        rhvoice.RhVoices()
+    studio = build.Studio(Texts([Path("dialog/flows/orders.yaml")], []), None, ())
+    said = studio.utterances(30, random.Random(1))
+    assert len(said) == 30 and not any(one.voice.startswith("rhvoice") for one in said)
 
 
 def test_phoneme_targets_lie_where_the_sounds_are() -> None:
