@@ -1,8 +1,8 @@
 """What workers and the recogniser that they share tell each other on a Unix stream; pure.
 
-A frame is a kind, the length of what follows, and the number of the utterance that it is about;
-then JSON, and with a question its audio. Both ends are the same program on the same machine, so
-that seconds of the monotonic clock mean the same to both.
+A frame (server/framing.py) has the number of the utterance that it is about, and JSON, with a
+question its audio as well. Both ends are on the same machine, so that seconds of the monotonic
+clock mean the same to both.
 """
 
 import json
@@ -20,11 +20,8 @@ from models.errors import EngineError, SpeechOverloadedError
 from models.request import Request
 from models.speech import Word
 from models.transcript import Hypothesis, Transcript
+from server.framing import framed
 
-MAX_BODY: Final = 16 << 20
-"""Octets after a frame's head: a quarter of an hour of audio, of which a minute is listened to."""
-
-HEAD: Final = struct.Struct("!BIQ")  # kind, length of the body, number of the utterance
 _FACTS: Final = struct.Struct("!I")  # length of a question's JSON; its audio follows
 
 
@@ -123,9 +120,7 @@ def pack(message: Message) -> bytes:
             kind, number, body = Kind.LOOK, 0, b""
         case Shown(exposition=exposition):
             kind, number, body = Kind.SHOWN, 0, exposition.encode()
-    if len(body) > MAX_BODY:
-        raise ValueError(f"{len(body)} octets are more than a message may have")
-    return HEAD.pack(kind, len(body), number) + body
+    return framed(kind, body, number=number)
 
 
 def unpack(kind: int, number: int, body: bytes) -> Message:

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from server.recognition.messages import HEAD, MAX_BODY, Message, unpack
+from server.framing import read_frame
+from server.recognition.messages import Message, unpack
 
 
 async def read(reader: asyncio.StreamReader) -> Message:
@@ -12,7 +13,4 @@ async def read(reader: asyncio.StreamReader) -> Message:
         asyncio.IncompleteReadError, OSError: the other end is gone.
         ValueError: nothing that `pack` makes.
     """
-    kind, length, number = HEAD.unpack(await reader.readexactly(HEAD.size))
-    if length > MAX_BODY:
-        raise ValueError(f"a message of {length} octets is none of ours")
-    return unpack(kind, number, await reader.readexactly(length))
+    return unpack(*await read_frame(reader))

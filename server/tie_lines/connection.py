@@ -9,7 +9,8 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Final
 
-from server.tie_lines.messages import HEAD, MAX_BODY, Audio, Message, pack, unpack
+from server.framing import read_frame
+from server.tie_lines.messages import Audio, Message, pack, unpack
 from voice.frames import Pcm
 
 _LATE: Final = 128 << 10  # octets that were not taken: a second of twenty callers
@@ -58,10 +59,8 @@ class Connection:
         self._writer.close()
 
     async def _next(self) -> Message:
-        kind, length = HEAD.unpack(await self._reader.readexactly(HEAD.size))
-        if length > MAX_BODY:
-            raise ValueError(f"a message of {length} octets is none of ours")
-        return unpack(kind, await self._reader.readexactly(length))
+        kind, _, body = await read_frame(self._reader)
+        return unpack(kind, body)
 
     @property
     def _unread(self) -> int:

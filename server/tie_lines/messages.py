@@ -1,9 +1,9 @@
 """What two processes say of a caller whom one has and the other gives to people; pure.
 
 "Home" is the process that the caller's line ends in, "the desk" the one in which agents are. A
-frame is a kind, the length of what follows, and JSON; audio is octets. A caller has a number that
-home chose, unique on the connection. Both ends are the same program on the same machine, so that
-seconds of the monotonic clock mean the same to both.
+frame (server/framing.py) has JSON; audio is octets. A caller has a number that home chose, unique
+on the connection. Both ends are on the same machine, so that seconds of the monotonic clock mean
+the same to both.
 """
 
 import struct
@@ -19,16 +19,13 @@ from pydantic import TypeAdapter
 
 from dialog.standing import Standing
 from server.desk.board import BoardCall
+from server.framing import framed
 from server.handoff.in_hand import HandOffOutcome
 from server.handoff.story import Deed, Told
 from telephony.leg import CallerInfo
 from voice.events import HandOff, LegEvent, PerformAction
 from voice.frames import FRAME_SAMPLES, Pcm
 
-MAX_BODY: Final = 16 << 20
-"""Octets after a frame's head; the story of a call of hours has a hundredth of that."""
-
-HEAD: Final = struct.Struct("!BI")  # kind, length of the body
 _NUMBER: Final = struct.Struct("!Q")
 _FRAME_OCTETS: Final = 2 * FRAME_SAMPLES
 _SOUND: Final = np.dtype("<i2")
@@ -258,9 +255,7 @@ def pack(message: Message) -> bytes:
         kind = _KINDS[type(message)]
         # Scores may be NumPy's numbers, which are Python's for all that matters.
         body = _ADAPTERS[kind].dump_json(message, fallback=float, warnings="none")
-    if len(body) > MAX_BODY:
-        raise ValueError(f"{len(body)} octets are more than a message may have")
-    return HEAD.pack(kind, len(body)) + body
+    return framed(kind, body)
 
 
 def unpack(kind: int, body: bytes) -> Message:

@@ -13,9 +13,8 @@ from models.errors import EngineError, SpeechOverloadedError
 from models.request import Request
 from models.speech import Word
 from models.transcript import Hypothesis, Transcript
+from server.framing import HEAD, MAX_BODY
 from server.recognition.messages import (
-    HEAD,
-    MAX_BODY,
     Asked,
     Failed,
     Heard,

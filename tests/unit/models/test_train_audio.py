@@ -223,7 +223,8 @@ def test_every_voice_of_rhvoice_says_more_in_a_longer_sentence() -> None:
     voices, rng = rhvoice.RhVoices(), random.Random(1)
     for voice in rhvoice.VOICES:
         short, long = (voices.speak(said, voice, rng) for said in ("yes", "yes " * 12))
-        assert short is not None and long is not None
+        assert short is not None
+        assert long is not None
         assert len(short[0]) / short[1] < 1.5 < len(long[0]) / long[1], voice
         assert augment.rms(short[0]) > 0.01, voice
 
@@ -234,7 +235,8 @@ def test_without_rhvoice_the_others_speak(monkeypatch: pytest.MonkeyPatch) -> No
         rhvoice.RhVoices()
     studio = build.Studio(Texts([Path("dialog/flows/orders.yaml")], []), None, ())
     said = studio.utterances(30, random.Random(1))
-    assert len(said) == 30 and not any(one.voice.startswith("rhvoice") for one in said)
+    assert len(said) == 30
+    assert not any(one.voice.startswith("rhvoice") for one in said)
 
 
 def test_phoneme_targets_lie_where_the_sounds_are() -> None:

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from dialog.standing import SlotStanding, Standing
 from server.desk.board import BoardCall
+from server.framing import HEAD
 from server.handoff.context import Line
 from server.handoff.in_hand import CallOver, TakenBack
 from server.handoff.story import Deed, Told
 from server.tie_lines.messages import (
-    HEAD,
     Audio,
     Awaited,
     Awaiting,
@@ -228,7 +228,7 @@ def test_frames_are_never_repeated_nor_turned_round(ticks: list[bool]):
 def over(message: Message) -> Message:
     """As the other end understands it."""
     packed = pack(message)
-    kind, length = HEAD.unpack_from(packed)
+    kind, length, _ = HEAD.unpack_from(packed)
     assert len(packed) == HEAD.size + length
     return unpack(kind, packed[HEAD.size :])
 
