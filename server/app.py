@@ -21,7 +21,6 @@ from server.handoff.vcon_export import VconExport
 from server.headroom import Step
 from server.hearing import behind_vendor, open_line, open_turn_model
 from server.http import Alone, HttpPorts, make_app
-from server.ice import webrtc_options
 from server.lifetime import background, closing
 from server.listening import listen, url_of
 from server.live_calls import LiveCalls
@@ -30,7 +29,8 @@ from server.loop_load import LoopLoad
 from server.media import start_media
 from server.observability import Metrics
 from server.people import PeopleNeeds, mount_people, open_people, open_phones, vcons_of
-from server.phone_door import PhoneDoor
+from server.phone_line import OwnPhoneLine
+from server.phone_opening import open_phone_line, phone_door
 from server.processes.share import Share
 from server.processes.siblings import Shown
 from server.records.records import Records
@@ -47,7 +47,6 @@ from telephony.media_clock import MediaClock
 from telephony.rtp.exchange import RtpExchange
 from telephony.sip.live_call import LiveCall as SipCall
 from telephony.sip.replaces import Replaces
-from telephony.webrtc import WebRtcPeers
 from voice.floor import TurnTiming
 from voice.session import SessionOptions
 
@@ -123,24 +122,31 @@ async def running(
         streams = await _open_streams(parts, config, calls, share)
         parts.push_async_callback(calls.close, timeout_s=_END_CALLS_S)
         http = share.http if share else listen(config.http.host, config.http.port)
+        phone = await open_phone_line(parts, config, calls, inside.feed, share)
         if share is None or share.has_doors:
-            app = _make_app(parts, inside, streams, share)
+            app = _make_app(parts, inside, streams, phone, share)
             await parts.enter_async_context(serving_on(app, http))
         parts.callback(inside.feed.close)
         inside.metrics.watch_resources(calls=lambda: calls.active, sip=door)
         if share is not None:
-            await _join(parts, inside, door, share)
+            await _join(parts, inside, door, phone, share)
         addresses = Addresses(
             sip=door.uri, http=url_of(http), streams=streams and streams.local_url
         )
         yield Running(addresses=addresses, calls=calls)
 
 
-async def _join(parts: AsyncExitStack, inside: _Inside, door: SipDoor, share: Share) -> None:
+async def _join(
+    parts: AsyncExitStack,
+    inside: _Inside,
+    door: SipDoor,
+    phone: OwnPhoneLine | None,
+    share: Share,
+) -> None:
     """Be one of the processes of this server."""
     share.wire.declines = lambda: inside.calls.takes_none
     await background(parts, share.wire.keep_reporting(lambda: door.call_ids), "report of calls")
-    shown = Shown(metrics=inside.metrics.exposition, feed=inside.feed)
+    shown = Shown(metrics=inside.metrics.exposition, feed=inside.feed, phone=phone)
     await parts.enter_async_context(share.siblings.answering(shown))
 
 
@@ -276,7 +282,11 @@ class _Dialler:
 
 
 def _make_app(
-    parts: AsyncExitStack, inside: _Inside, streams: StreamDoor | None, share: Share | None
+    parts: AsyncExitStack,
+    inside: _Inside,
+    streams: StreamDoor | None,
+    phone: OwnPhoneLine | None,
+    share: Share | None,
 ) -> FastAPI:
     config, records = inside.config, inside.records
     ports = HttpPorts(
@@ -297,11 +307,8 @@ def _make_app(
                 admit=lambda caller, trunk: inside.calls.admit(caller=caller, trunk=trunk),
             )
         )
-    if config.phone.enabled:
-        options = webrtc_options(config.phone, media_timeout_s=config.rtp.media_timeout_s)
-        peers = WebRtcPeers(options)
-        phone = PhoneDoor(config.phone, calls=inside.calls, peers=peers, feed=inside.feed)
-        app.include_router(phone.router)
+    if phone is not None:
+        app.include_router(phone_door(config, phone, share).router)
     if inside.people is not None:
         mount_people(
             app,

@@ -6,6 +6,7 @@ caller spoke over it, the caption is then cut to what was heard, as the record i
 
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,9 +30,15 @@ class Caption:
     final: bool = True
 
 
-async def show_captions(feed: Feed, call_id: uuid.UUID, screen: CaptionScreen) -> None:
-    """Show what is said in this call until it ends, or the server does."""
-    with feed.subscribe() as events:
+async def show_captions(
+    feed: Feed, call_id: uuid.UUID, screen: CaptionScreen, *, beyond: Feed | None = None
+) -> None:
+    """Show what is said in this call until it ends, or the server does.
+
+    Args:
+        beyond: where else it is told what is said in it.
+    """
+    with feed.subscribe() as events, beyond.also(events) if beyond else nullcontext():
         while (event := await events.get()) is not None:
             if event.get("call_id") != str(call_id):
                 continue

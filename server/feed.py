@@ -36,11 +36,17 @@ class Feed:
     def subscribe(self) -> Generator[Subscriber, None, None]:
         """A queue of events from now on."""
         queue: Subscriber = asyncio.Queue(_BACKLOG)
-        self._queues.add(queue)
-        try:
+        with self.also(queue):
             yield queue
+
+    @contextmanager
+    def also(self, subscriber: Subscriber) -> Generator[None, None, None]:
+        """Give whoever listens elsewhere these events too, meanwhile."""
+        self._queues.add(subscriber)
+        try:
+            yield
         finally:
-            self._queues.discard(queue)
+            self._queues.discard(subscriber)
 
     def close(self) -> None:
         """End every subscription."""

@@ -1,4 +1,4 @@
-"""The phone door: a page whose button calls us; browsers become legs, legs become calls.
+"""The phone door: a page whose button calls us; who may call, and what they are told.
 
 GET  /phone               the page
 GET  /v1/phone/settings   what its softphone needs to know
@@ -8,11 +8,9 @@ Whoever reaches the page may call, as with a telephone number; what is refused i
 scripts, floods from one address, and calls beyond the lines there are.
 """
 
-import asyncio
 import logging
 import math
 import time
-import uuid
 from collections.abc import Callable
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -21,22 +19,15 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, ValidationError
 
-from server.calls import Calls
-from server.captions import show_captions
 from server.config import PhoneConfig
-from server.feed import Feed
 from server.ice import for_browsers
 from server.offer_rate import OfferRate
 from server.pages import page
-from telephony.leg import CallerInfo
-from telephony.webrtc import WebRtcLeg, WebRtcPeers
+from server.phone_line import PAGE_PATH, LinesTakenError, PhoneLine, TakenCall
 from telephony.webrtc_errors import BadOfferError, TooManyPeersError
 
 log = logging.getLogger(__name__)
 
-PAGE_PATH: Final = "/phone"
-TRUNK: Final = "phone"
-"""What [load] trunks calls the page; addresses of its visitors are limited by their rate."""
 _MAX_BODY: Final = 65_536  # octets; offers have 2,000 to 8,000
 _TRY_SOON_S: Final = 2  # while many browsers are connecting: each takes about 0.1 s
 
@@ -55,16 +46,16 @@ class PhoneDoor:
         self,
         config: PhoneConfig,
         *,
-        calls: Calls,
-        peers: WebRtcPeers,
-        feed: Feed,
+        line: PhoneLine,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`clock` gives monotonic seconds."""
-        self._config, self._calls, self._peers, self._feed = config, calls, peers, feed
-        self._clock = clock
+        """
+        Args:
+            line: takes the calls.
+            clock: monotonic seconds.
+        """
+        self._config, self._line, self._clock = config, line, clock
         self._rate = OfferRate()
-        self._captioning: set[asyncio.Task[None]] = set()
         self.router = APIRouter()
         self.router.add_api_route(PAGE_PATH, self._page, methods=["GET"])
         self.router.add_api_route("/v1/phone/settings", self._settings, methods=["GET"])
@@ -80,38 +71,19 @@ class PhoneDoor:
     async def _offer(self, request: Request) -> Response:
         self._check_origin(request)
         self._check_rate(request)
-        self._check_room()
         offer = await _read_offer(request)
-        leg = await self._accept(offer, request)
-        try:
-            self._check_room()  # again: others came while this one was answered
-        except HTTPException:
-            await leg.hang_up("full")
-            raise
+        taken = await self._call(offer, request)
         return JSONResponse(
-            {"type": "answer", "sdp": leg.answer_sdp, "call_id": str(self._take(leg))},
+            {"type": "answer", "sdp": taken.sdp, "call_id": str(taken.call_id)},
             headers={"Cache-Control": "no-store"},
         )
 
-    def _take(self, leg: WebRtcLeg) -> uuid.UUID:
-        call_id = uuid.uuid4()
-        # Before the call's own task, so that it listens when the call's first event comes.
-        task = asyncio.create_task(show_captions(self._feed, call_id, leg))
-        self._captioning.add(task)
-        task.add_done_callback(self._captioning.discard)
-        self._calls.take(leg, call_id, trunk=TRUNK)
-        return call_id
-
-    async def _accept(self, offer: Offer, request: Request) -> WebRtcLeg:
-        info = CallerInfo(
-            call_id=uuid.uuid4().hex,
-            caller="anonymous",
-            callee=PAGE_PATH,
-            transport="webrtc",
-            peer=_address(request),
-        )
+    async def _call(self, offer: Offer, request: Request) -> TakenCall:
         try:
-            return await self._peers.accept(offer.sdp, info)
+            return await self._line.call(offer.sdp, peer=_address(request))
+        except LinesTakenError as full:
+            detail = "every line is taken: please call again later"
+            raise _try_later(503, full.retry_after_s, detail) from full
         except BadOfferError as error:
             log.info("offer refused", extra={"error": str(error)})
             raise HTTPException(400, str(error)) from error
@@ -136,11 +108,6 @@ class PhoneDoor:
         wait_s = self._rate.take(_address(request), self._clock())
         if wait_s > 0:
             raise _try_later(429, math.ceil(wait_s), "too many calls from this address")
-
-    def _check_room(self) -> None:
-        retry_after_s = self._calls.admit(trunk=TRUNK)
-        if retry_after_s is not None:
-            raise _try_later(503, retry_after_s, "every line is taken: please call again later")
 
 
 async def _read_offer(request: Request) -> Offer:

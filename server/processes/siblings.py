@@ -1,4 +1,4 @@
-"""What workers of one server ask each other: their metrics, and what happens in their calls.
+"""What workers of one server ask each other: metrics, events, and to take a call from the page.
 
 Each worker serves that on a Unix socket in a folder that only their user can enter. Whoever is
 asked over HTTP by the world asks the others, and answers for all. A sibling that does not answer
@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,9 @@ from fastapi.responses import StreamingResponse
 from server.feed import Feed, Subscriber
 from server.lifetime import background
 from server.listening import unix_listener
+from server.phone_line import OwnPhoneLine
 from server.processes import exposition
+from server.processes.page_calls import SpreadPhoneLine, page_calls_router
 from server.processes.table import Count, LineTable
 from server.recognition.inheritance import NAME as RECOGNISER
 from server.recognition.look import shown_by
@@ -37,6 +40,7 @@ class Shown:
 
     metrics: Callable[[], str]  # its exposition
     feed: Feed
+    phone: OwnPhoneLine | None = None  # what takes calls from the page; None: there is no page
 
 
 class Siblings:
@@ -88,8 +92,24 @@ class Siblings:
         """Whoever follows our feed follows those of the others too, meanwhile."""
         async with AsyncExitStack() as parts:
             for other in self._others:
-                await background(parts, self._follow(other, subscriber), f"feed of {other}")
+                take = partial(Feed.offer, subscriber)
+                await background(parts, self.follow(other, take), f"feed of {other}")
             yield
+
+    def phone_line(self, own: OwnPhoneLine) -> SpreadPhoneLine:
+        """The page's calls, of all of us."""
+        return SpreadPhoneLine(
+            own, number=self._number, table=self._table, client=self._others.__getitem__
+        )
+
+    async def follow(self, other: int, take: Callable[[dict[str, Any]], None]) -> None:
+        """Take what happens in another one's calls, until cancelled."""
+        await self._open.wait()
+        while True:
+            with suppress(httpx.HTTPError):
+                async for event in self._events(other):
+                    take(event)
+            await asyncio.sleep(_AGAIN_S)
 
     async def _ask(self, other: int) -> str | None:
         try:
@@ -97,16 +117,6 @@ class Siblings:
         except httpx.HTTPError:
             return None
         return answer.text
-
-    async def _follow(self, other: int, subscriber: Subscriber) -> None:
-        await self._open.wait()
-        while True:
-            try:
-                async for event in self._events(other):
-                    Feed.offer(subscriber, event)
-            except httpx.HTTPError:
-                pass
-            await asyncio.sleep(_AGAIN_S)
 
     async def _events(self, other: int) -> AsyncIterator[dict[str, Any]]:
         client = self._others[other]
@@ -161,6 +171,8 @@ def _app(shown: Shown) -> FastAPI:
     async def events() -> StreamingResponse:  # pyright: ignore[reportUnusedFunction]
         return StreamingResponse(_lines(shown.feed), media_type="application/x-ndjson")
 
+    if shown.phone is not None:
+        app.include_router(page_calls_router(shown.phone))
     return app
 
 

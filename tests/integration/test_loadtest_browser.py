@@ -17,6 +17,7 @@ from server.config import PhoneConfig
 from server.feed import Feed
 from server.ice import webrtc_options
 from server.phone_door import PhoneDoor
+from server.phone_line import OwnPhoneLine
 from server.web import serving
 from telephony.leg import Leg
 from telephony.media_clock import MediaClock
@@ -63,8 +64,8 @@ async def desk() -> AsyncIterator[Desk]:
     config = PhoneConfig.model_validate({"enabled": True, "host_addresses": ["127.0.0.1"]})
     app = FastAPI()
     peers = WebRtcPeers(webrtc_options(config, media_timeout_s=20))
-    door = PhoneDoor(config, calls=cast("Calls", made), peers=peers, feed=Feed())
-    app.include_router(door.router)
+    line = OwnPhoneLine(cast("Calls", made), peers, Feed())
+    app.include_router(PhoneDoor(config, line=line).router)
     await made.clock.start()
     async with serving(app, "127.0.0.1", 0) as url:
         made.url = f"{url}/phone"

@@ -14,6 +14,7 @@ from server.feed import Feed
 from server.ice import for_browsers, webrtc_options
 from server.pages import mount_assets
 from server.phone_door import PhoneDoor
+from server.phone_line import OwnPhoneLine
 from telephony.leg import Leg
 from telephony.webrtc import WebRtcPeers
 from tests.fakes.webrtc_peer import BrowserPeer
@@ -57,13 +58,12 @@ class Desk:
 
     def _client(self, config: PhoneConfig) -> httpx.AsyncClient:
         app = FastAPI()
-        door = PhoneDoor(
-            config,
-            calls=cast("Calls", self.calls),
-            peers=WebRtcPeers(webrtc_options(config, media_timeout_s=20)),
-            feed=self.feed,
-            clock=lambda: self.now_s,
+        line = OwnPhoneLine(
+            cast("Calls", self.calls),
+            WebRtcPeers(webrtc_options(config, media_timeout_s=20)),
+            self.feed,
         )
+        door = PhoneDoor(config, line=line, clock=lambda: self.now_s)
         app.include_router(door.router)
         mount_assets(app)
         return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=HERE)

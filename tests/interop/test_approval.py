@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.fakes.browser import chromium, give_microphone
 from tests.fakes.desk_client import PASSWORD, add_user
+from tests.fakes.desk_page import set_ready
 from tests.fakes.phone_page import (
     SOON_MS,
     TO_CHANGE_THE_ADDRESS,
@@ -92,9 +93,7 @@ def test_what_nobody_approved_in_time_is_approved_by_who_takes_the_call(
     browser: Browser, careful_system: System
 ):
     desk = opened(browser, careful_system, "/desk")
-    desk.locator("#ready-label", has_text="Set ready").wait_for()
-    desk.keyboard.press("Alt+r")
-    desk.locator("#presence:text-is('Ready')").wait_for()
+    set_ready(desk)
     caller = opened(browser, careful_system, "/phone")
     asks_for_the_change(caller)
     heard(caller, "A colleague has to approve this change.")

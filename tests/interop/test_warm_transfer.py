@@ -11,8 +11,9 @@ from playwright.sync_api import Browser, Page, expect
 from loadtest.fingerprint import Phrase
 from loadtest.listening import PhraseBook
 from models.espeak import EspeakVoice
-from tests.fakes.browser import chromium, give_microphone, say
-from tests.fakes.desk_client import PASSWORD, add_user
+from tests.fakes.browser import chromium, say
+from tests.fakes.desk_client import add_user
+from tests.fakes.desk_page import SOON_MS, be_ready, watched_page
 from tests.fakes.postgres import PostgresForTests
 from tests.fakes.recordings import contains_phrase
 from tests.fakes.system import System, system_running, wait_for
@@ -22,7 +23,6 @@ from voice.frames import Pcm
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(180)]
 
-SOON_MS = 30_000  # the machine may be busy; nothing here measures time
 CALLER, AGENT = EspeakVoice("en-gb+m3", rate_wpm=160), EspeakVoice("en-us+f2", rate_wpm=160)
 CALLER_SAYS = "i want to know where my order is"
 AGENT_SAYS = "thank you for waiting how can i help you today"
@@ -53,23 +53,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def desk(browser: Browser, desk_system: System) -> Iterator[Page]:
     """Ann's desk, signed in and ready; a test fails when the console shows an error."""
-    context = browser.new_context(viewport={"width": 1280, "height": 860})
-    context.set_default_timeout(SOON_MS)
-    page = context.new_page()
-    faults: list[str] = []
-    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    give_microphone(page)
-    page.goto(f"{desk_system.server.ready['http']}/desk")
-    page.get_by_label("Name").fill("ann")
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.locator("#ready-label", has_text="Set ready").wait_for()
-    page.keyboard.press("Alt+r")
-    page.locator("#presence:text-is('Ready')").wait_for()
-    yield page
-    context.close()
-    assert [fault for fault in faults if "Failed to load resource" not in fault] == []
+    with watched_page(browser) as page:
+        be_ready(page, desk_system, "ann")
+        yield page
 
 
 def asks_for_a_person(caller: WaitingCaller) -> None:
