@@ -1,8 +1,11 @@
 """Lines on which our own voice comes back: what arrives, and what guard and detector make of it."""
 
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
+from multiprocessing import get_context
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +39,22 @@ DELAYS_MS = (50, 120, 200, 300)
 BARGE_IN_FRAMES = 10  # a voice that lasts longer than 0.2 s interrupts
 
 
-@cache
 def say(voice: str, text: str) -> Pcm:
-    return EspeakVoice(voice).render(text).pcm
+    """One of OURS saying one of PROMPTS, or one of THEIRS one of REPLIES; always the same."""
+    return _spoken()[voice, text]
+
+
+@cache
+def _spoken() -> dict[tuple[str, str], Pcm]:
+    # A voice wavers where the one before it in this process left off, so that what other tests
+    # said would be heard here.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+        return fresh.submit(_speak).result()
+
+
+def _speak() -> dict[tuple[str, str], Pcm]:
+    pairs = (*product(OURS, PROMPTS), *product(THEIRS, REPLIES))
+    return {(voice, text): EspeakVoice(voice).render(text).pcm for voice, text in pairs}
 
 
 def prompts(first: int, count: int) -> Pcm:

@@ -64,7 +64,7 @@ def test_delay_that_keeps_jumping_by_three_frames_is_no_voice():
     [(-6, 50), (-12, 300), (-20, 120), (-30, 200), (-12, 450), (-12, 600)],
 )
 def test_delay_is_known_after_a_second_of_our_speech(level_db: float, delay_ms: int):
-    guard, ours = EchoGuard(), say("en-us", "Good morning, how can I help you today?")
+    guard, ours = EchoGuard(), say("en-us", PROMPTS[0])
     ours = ours[: RATE_HZ // FRAME_SAMPLES * FRAME_SAMPLES]
     explained(line(Return(level_db=level_db, delay_ms=delay_ms).of(ours)), ours, guard)
     assert guard.delay_ms == pytest.approx(delay_ms, abs=20)
