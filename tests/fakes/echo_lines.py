@@ -1,17 +1,16 @@
 """Lines on which our own voice comes back: what arrives, and what guard and detector make of it."""
 
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from multiprocessing import get_context
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.espeak import EspeakVoice
 from models.vad import SileroVad
+from tests.fakes.afresh import afresh
 from voice.activity import ActivityGate
 from voice.codec import Codec, decode, encode
 from voice.echo import EchoGuard, EchoGuards, suppressed
@@ -46,10 +45,7 @@ def say(voice: str, text: str) -> Pcm:
 
 @cache
 def _spoken() -> dict[tuple[str, str], Pcm]:
-    # A voice wavers where the one before it in this process left off, so that what other tests
-    # said would be heard here.
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
-        return fresh.submit(_speak).result()
+    return afresh(_speak)
 
 
 def _speak() -> dict[tuple[str, str], Pcm]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from loadtest.speech import VoiceSettings, render
 from models.errors import EngineError, MissingModelError
 from models.turn import SmartTurn
+from tests.fakes.afresh import afresh
 
 QUIET = np.zeros(1_600, dtype=np.int16)  # 200 ms after the last word
 
@@ -18,8 +19,9 @@ def smart_turn() -> SmartTurn:
     return SmartTurn()
 
 
-def said(text: str, voice: str = "en-us+f2") -> NDArray[np.int16]:
-    return np.concatenate([render(text, VoiceSettings(name=voice)).astype(np.int16), QUIET])
+def said(text: str) -> NDArray[np.int16]:
+    spoken = afresh(render, text, VoiceSettings(name="en-us+f2"))
+    return np.concatenate([spoken.astype(np.int16), QUIET])
 
 
 @pytest.mark.parametrize("text", ["i want to change my address", "um", "yes", "it's on the"])
