@@ -123,17 +123,22 @@ async def running(
         parts.push_async_callback(calls.close, timeout_s=_END_CALLS_S)
         http = share.http if share else listen(config.http.host, config.http.port)
         phone = await open_phone_line(parts, config, calls, inside.feed, share)
-        if share is None or share.has_doors:
+        if share is not None:  # before HTTP is accepted: what is asked there, others are asked, too
+            await _join(parts, inside, door, phone, share)
+        if _has_doors(share):
             app = _make_app(parts, inside, streams, phone, share)
             await parts.enter_async_context(serving_on(app, http))
         parts.callback(inside.feed.close)
         inside.metrics.watch_resources(calls=lambda: calls.active, sip=door)
-        if share is not None:
-            await _join(parts, inside, door, phone, share)
         addresses = Addresses(
             sip=door.uri, http=url_of(http), streams=streams and streams.local_url
         )
         yield Running(addresses=addresses, calls=calls)
+
+
+def _has_doors(share: Share | None) -> bool:
+    """Whether this process accepts HTTP, and has the desk if there is one."""
+    return share is None or share.has_doors
 
 
 async def _join(
@@ -176,7 +181,7 @@ async def _open_inside(
     vcons = vcons_of(config, records, access)
     approvals = approvals_of(config, engines.flow)
     people = None
-    if config.handoff.enabled and (share is None or share.has_doors):
+    if config.handoff.enabled and _has_doors(share):
         needs = PeopleNeeds(
             stt=stt,
             tts=tts,

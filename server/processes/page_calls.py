@@ -8,6 +8,7 @@ and when all have, the first one refuses.
 
 import uuid
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final
 
 import httpx
@@ -22,7 +23,6 @@ from telephony.webrtc_errors import BadOfferError, TooManyPeersError
 
 _PATH: Final = "/page-calls"
 _ANSWER_S: Final = 10.0  # a STUN or TURN server that does not answer takes five of them
-_BAD, _DECLINED, _CONNECTING, _TAKEN = 400, 409, 429, 503  # HTTP statuses between siblings
 
 
 class AwayError(Exception):
@@ -49,13 +49,13 @@ def page_calls_router(line: OwnPhoneLine) -> APIRouter:
         try:
             taken = await line.call(asked.sdp, peer=asked.peer, may_decline=asked.may_decline)
         except DeclinedError:
-            return Response(status_code=_DECLINED)
+            return Response(status_code=HTTPStatus.CONFLICT)
         except LinesTakenError as full:
-            return Response(str(full.retry_after_s), _TAKEN)
+            return Response(str(full.retry_after_s), HTTPStatus.SERVICE_UNAVAILABLE)
         except BadOfferError as error:
-            return Response(str(error), _BAD)
+            return Response(str(error), HTTPStatus.BAD_REQUEST)
         except TooManyPeersError as error:
-            return Response(str(error), _CONNECTING)
+            return Response(str(error), HTTPStatus.TOO_MANY_REQUESTS)
         return JSONResponse(_Told(sdp=taken.sdp, call_id=taken.call_id).model_dump(mode="json"))
 
     return router
@@ -76,16 +76,16 @@ async def ask(
     except httpx.HTTPError as error:
         raise AwayError from error
     match answer.status_code:
-        case 200:
+        case HTTPStatus.OK:
             told = _Told.model_validate_json(answer.content)
             return TakenCall(sdp=told.sdp, call_id=told.call_id)
-        case 409:
+        case HTTPStatus.CONFLICT:
             raise DeclinedError
-        case 503:
+        case HTTPStatus.SERVICE_UNAVAILABLE:
             raise LinesTakenError(int(answer.text))
-        case 400:
+        case HTTPStatus.BAD_REQUEST:
             raise BadOfferError(answer.text)
-        case 429:
+        case HTTPStatus.TOO_MANY_REQUESTS:
             raise TooManyPeersError(answer.text)
         case _:
             raise AwayError
